@@ -156,15 +156,22 @@ class _Run:
     def _acts(self, daemon: DemoDaemon) -> None:
         camera = self._camera
         self._act(daemon, "the daemon starts; its camera is still off", None, _is_lost, "told")
-        self._act(daemon, "camera: switched on", camera.switch_on, _is_judged, "judged")
+        self._returned(daemon, "camera: switched on")
         self._hold(daemon, self._hold_s)
         self._act(daemon, "camera: killed", camera.switch_off, _is_lost, "told", LATEST_S)
-        self._act(daemon, "camera: switched on again", camera.switch_on, _is_judged, "judged")
+        self._returned(daemon, "camera: switched on again")
         self._hold(daemon)
         self._act(daemon, "camera: frozen, its connection stays (SIGSTOP)", camera.freeze, _is_lost, "told", LATEST_S)
-        self._act(daemon, "camera: switched off and on", camera.switch_on, _is_judged, "judged")
+        self._returned(daemon, "camera: switched off and on")
         self._hold(daemon)
         while self._reconnects() < RETURNS:  # health comes once a second: the last of it tells of all returns
+            self._hold(daemon, 0.1)
+
+    def _returned(self, daemon: DemoDaemon, what: str) -> None:
+        """Switch the camera on, and wait until a row shows the lesion: it takes some frames to be believed."""
+        self._act(daemon, what, self._camera.switch_on, _is_judged, "judged")
+        before = self._table.lesion_rows
+        while self._table.lesion_rows == before:
             self._hold(daemon, 0.1)
 
     def _reconnects(self) -> int:

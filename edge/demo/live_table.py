@@ -29,6 +29,8 @@ class LiveTable:
         self.ages_ms: list[float] = []
         """Ages of all rows."""
         self.last: Health | None = None
+        self.lesion_rows = 0
+        """Rows that showed a lesion."""
 
     def lines(self, received: ReceivedMessage) -> Iterator[str]:
         """Lines that a message adds to the table: none, or one."""
@@ -56,6 +58,8 @@ class LiveTable:
             why = "" if coverage.reason is None else REASONS[coverage.reason]
             lost = coverage.reason is not None and coverage.reason.value == "source_lost"
             self._sees = f"LOST: {why}" if lost else f"not judged: {why}"
+            if lost:
+                self._lesion = ""  # the return begins another finding, which says its own size
         if self._sees.startswith("LOST") != was_lost:
             yield event(at_s, f"coverage: {'back, frames are judged' if was_lost else self._sees}")
 
@@ -65,8 +69,12 @@ class LiveTable:
         if health.queue_age_ms is not None:
             self.ages_ms.append(health.queue_age_ms)
         age = "-" if health.queue_age_ms is None else f"{health.queue_age_ms:.1f}"
-        sees = self._lesion if self._sees == "lesion" and self._lesion else self._sees
+        sees_lesion = self._sees == "lesion" and bool(self._lesion)
+        sees = self._lesion if sees_lesion else self._sees
+        if health.streams_lost and not self._sees.startswith("LOST"):
+            sees = "LOST"  # health tells it a moment before coverage does
         state = "lost" if health.streams_lost else "live"
+        self.lesion_rows += sees_lesion and state == "live"
         return (
             f"{at_s:6.1f}  {state:<6} {rate:>8} {age:>7} {health.frames:>7} {health.dropped:>7} "
             f"{health.reconnects:>10}  {sees}"

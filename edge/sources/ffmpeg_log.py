@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LEVEL = 32
 """FFmpeg's AV_LOG_INFO: what its decoders conceal they mention at this level only."""
+DETAILED = 48
+"""FFmpeg's AV_LOG_DEBUG: at this level only does its H.264 decoder say that a frame never came."""
 _ERROR = 16
 """FFmpeg's AV_LOG_ERROR: damage and failures. Warnings come with sound clips, too."""
 QUIET = -8
@@ -52,6 +54,22 @@ _CONCEALED = ("concealing", "overread")
 """Parts of lines below errors by decoders that filled in what they could not decode."""
 _TRANSPORT = ("Packet corrupt",)
 """Parts of lines below errors that tell of data lost before the decoder."""
+_MISSING = (
+    "non-existing PPS",
+    "non-existing SPS",
+    "no frame!",
+    "decode_slice_header error",
+    "first frame is no keyframe",
+    "Invalid frame dimensions",
+    "Frame num gap",
+    "undecodable",
+    "ignoring extra picture",
+    "RTP: missed",
+    "max delay reached",
+    "overrun",
+)
+"""Parts of lines, at any level, that tell of frames which never came or were left out: the next is predicted from what
+is not there. In clips the numbers and times of the packets tell it (`edge.sources.missing_frames`)."""
 _LINE = re.compile(r"\[OPENCV:FFMPEG:(-?\d+)\] ")
 
 
@@ -65,6 +83,8 @@ class FFmpegLog:
         """Lines of decoders: a frame is damaged, now or, with decoder threads, in one of the next frames."""
         self.transports = 0
         """Lines of readers of containers: the packet that is being read is damaged."""
+        self.missing = 0
+        """Lines that tell of frames that never came or were left out; complete after `tell_missing_frames`."""
         self._memory = -1
         self._level = LEVEL
         self._read = self._freed = 0
@@ -83,6 +103,15 @@ class FFmpegLog:
             # Not the user's choice: frames are refused by these lines.
             os.environ["OPENCV_FFMPEG_LOGLEVEL"] = str(LEVEL if self._memory >= 0 else QUIET)
 
+    def tell_missing_frames(self) -> None:
+        """Have the decoders say, too, what never came. For processes that read live streams, before FFmpeg is used.
+
+        A clip's decoders would only be slowed down by it.
+        """
+        with self._lock:
+            if self._memory >= 0:
+                os.environ["OPENCV_FFMPEG_LOGLEVEL"] = str(DETAILED)
+
     def update(self) -> None:
         """Count the lines that came since the last call. Half a microsecond if there are none."""
         if self._memory < 0:
@@ -100,9 +129,13 @@ class FFmpegLog:
                 self._count(line)
 
     def _count(self, line: str) -> None:
-        log.debug("%s", line)
         if head := _LINE.match(line):
             self._level = int(head[1])  # a line without it goes on with the one before
+        if self._level > LEVEL:  # several lines a frame; they may hold the URI, with its password
+            self.missing += "Frame num gap" in line
+            return
+        log.debug("%s", line)
+        self.missing += any(part in line for part in _MISSING)
         if any(part in line for part in _CONVERSION):
             self.conversions += 1
         elif any(part in line for part in _TRANSPORT):

@@ -45,7 +45,7 @@ def frame_numbers(codec: str, configuration: bytes = b"") -> FrameNumberCheck | 
     """Choose the check for a codec.
 
     Args:
-        codec: its four-character code.
+        codec: its four-character code, or FFmpeg's name.
         configuration: what the container says about the stream, beside its packets.
 
     Returns:
@@ -172,5 +172,5 @@ def _difference(number: int, other: int) -> int:
 
 _KINDS: dict[str, type[H264FrameNumbers] | type[MpegFrameNumbers]] = {
     **dict.fromkeys(("h264", "avc1", "avc3", "x264"), H264FrameNumbers),
-    **dict.fromkeys(("mpg1", "mpg2", "mpeg", "m2v1", "mx5p"), MpegFrameNumbers),
+    **dict.fromkeys(("mpg1", "mpg2", "mpeg", "m2v1", "mx5p", "mpeg1video", "mpeg2video"), MpegFrameNumbers),
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
-DEMO = [sys.executable, "-m", "edge.cli.main", "demo-live", "--hold", "0.3", "--seconds", "100"]
+DEMO = [sys.executable, "-m", "edge.cli.main", "demo-live", "--hold", "0.3", "--seconds", "240"]
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 
 
@@ -73,14 +73,18 @@ def test_a_camera_is_found_lost_and_found_again(tmp_path: Path) -> None:
         seen += psutil.Process(process.pid).children(recursive=True)
         assert process.stdout is not None  # what is buffered there, `communicate` does not see
         said += process.stdout.read()
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=300)
     assert process.returncode == 0, (said, err)
     assert said.count("coverage: LOST") >= 3, said  # a busy machine may lose it once more
     assert said.count("coverage: back") >= 3, said
-    assert re.search(r"^ +[\d.]+  live +[\d.]+ +[\d.]+ +\d+ +\d+ +\d+  lesion, [\d.]+ x [\d.]+ mm$", said, re.M)
-    assert int(re.search(r"(\d+) reconnects", said).group(1)) >= 3  # type: ignore[union-attr]
-    assert re.search(r"camera: killed: told after [\d.]+ s", said)
-    assert "true: " in said
+    # After each return a row shows the lesion, however slow the machine is; a rate or an age may not be known yet.
+    live = re.compile(r"^ +[\d.]+  live +[\d.-]+ +[\d.-]+ +\d+ +\d+ +\d+  lesion, [\d.]+ x [\d.]+ mm$", re.M)
+    returns = re.split(r"-- camera: switched .*$", said, flags=re.M)[1:]
+    assert len(returns) == 3, said
+    assert all(live.search(each) for each in returns), said
+    assert int(re.search(r"(\d+) reconnects", said).group(1)) >= 3, said  # type: ignore[union-attr]
+    assert re.search(r"camera: killed: told after [\d.]+ s", said), said
+    assert "true: " in said, said
     assert leftovers(tmp_path) == []
 
 

@@ -51,6 +51,8 @@ Modules:
   of its own.
 - ``silence``: Limit of silence: how long a live stream may give no picture until it counts as lost.
 - ``source``: Live source: the parent's side of a stream that is received and decoded in a child process.
+- ``stamp_holes``: Finds missing frames of a live stream by holes in its time stamps, where the codec has a constant
+  frame rate.
 - ``stream_clock``: Clock of a live stream: maps its time stamps to this machine's monotonic clock, by the smallest
   delay seen.
 - ``synthetic``: Synthetic live source for tests: frames with their number as grey level, and every fault that a reader

@@ -9,15 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.sources.frame_numbers import frame_numbers
+from edge.sources.live.stamp_holes import StampHoles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ERROR = 16
 """FFmpeg's AV_LOG_ERROR."""
-_CONCEALED = ("concealing", "overread", "Frame num gap", "Missing reference")
+_CONCEALED = ("concealing", "overread", "Frame num gap", "Missing reference", "undecodable")
 """Parts of a decoder's lines below errors that tell of damage."""
-_LOST_ON_THE_WAY = ("RTP: missed", "Packet corrupt", "max delay reached", "overrun", "Continuity check failed")
+_CORRUPT = ("Packet corrupt",)
+_LOST_ON_THE_WAY = ("RTP: missed", *_CORRUPT, "max delay reached", "overrun", "Continuity check failed")
 """Parts of lines of what receives, at any level."""
 _HARMLESS = ("SEI type", "unable to decode APP", "mmco: unref short failure", "co located POCs unavailable")
 """Parts of errors that tell of no wrong pixel, see `edge.sources.ffmpeg_log`."""
@@ -42,22 +44,39 @@ class DamageWatch:
         """
         self._codec, self._intra, self._lines = codec, intra, lines
         self._numbers = None if intra else frame_numbers(codec, configuration)
+        self._holes = StampHoles(codec)
         self._waits_for_key = not intra
         self._has_begun = False
         self._hurt: list[int | None] = []
         """Time stamps of packets that are damaged."""
         self._stamp: int | None = None
+        self._packets = 0
+        self._order: dict[int | None, int] = {}
+        """Number of each of the last packets, by time stamp: key frames may be shown long after they were decoded."""
+        self._begin: int | None = None
+        """Time stamp of the key frame that was waited for, until the next one: what is shown before it is predicted
+        from what came before it, too, wherever it stands in the stream."""
+        self._broken_at = -1
+        """Number of the last packet that is not sound: only a key frame behind it is waited for."""
 
     def before(self, stamp: int | None, packet: bytes, *, corrupt: bool) -> None:
         """Look at a packet that is decoded next, and at what the receiver said of the way to it."""
         self._stamp = stamp
+        self._packets += 1
+        self._order[stamp] = self._packets
+        if len(self._order) > _MOST_KEPT:
+            del self._order[next(iter(self._order))]
         lost = _tells(self._lines, _LOST_ON_THE_WAY)
+        # That of a packet which FFmpeg holds until the next one begins: the one that is decoded now is before it.
+        next_corrupt = _tells(self._lines, _CORRUPT)
         self._lines.clear()
         missing = self._numbers is not None and self._numbers.affected(packet) is not None
         if corrupt:
             self._note_hurt()
-        if not self._intra and (corrupt or lost or missing):
-            self._waits_for_key = True
+        if next_corrupt:
+            self._break(self._packets + 1)
+        if lost or missing:
+            self._break(self._packets if lost else self._packets - 1)
 
     def after(self) -> None:
         """Look at what the decoder said of the packet."""
@@ -68,15 +87,20 @@ class DamageWatch:
     def failed(self) -> bool:
         """Note that the packet could not be decoded; whether that is worth telling: not before the first frame."""
         self._lines.clear()
-        self._waits_for_key = not self._intra
+        self._break(self._packets)
         return self._has_begun
 
     def of_frame(self, stamp: int | None, *, key: bool, corrupt: bool) -> str | None:
         """Why a decoded frame is not sound; None: it is."""
+        self._waits_for_key |= self._holes.is_behind_hole(stamp)
         if corrupt or (self._hurt and stamp in self._hurt):
-            self._waits_for_key = not self._intra
+            self._break(self._order.get(stamp, self._broken_at))
             return DAMAGED
-        if self._waits_for_key and not key:
+        if self._waits_for_key and not (key and self._order.get(stamp, 0) > self._broken_at):
+            return PREDICTED
+        if key:
+            self._begin = stamp if self._waits_for_key else None
+        elif self._begin is not None and stamp is not None and stamp < self._begin:
             return PREDICTED
         self._waits_for_key = False
         self._has_begun = True
@@ -89,8 +113,13 @@ class DamageWatch:
 
     def _note_hurt(self) -> None:
         self._hurt = [*self._hurt[-_MOST_KEPT:], self._stamp]
+        self._break(self._packets)
+
+    def _break(self, packet: int) -> None:
+        """Believe no frame until a key frame comes whose packet is behind this one."""
         if not self._intra:
             self._waits_for_key = True
+            self._broken_at = max(self._broken_at, packet)
 
     def _is_damage(self, level: int, name: str, text: str) -> bool:
         if not name.startswith((self._codec, "swscaler")):

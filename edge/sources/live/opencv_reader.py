@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 
@@ -24,6 +24,7 @@ from edge.sources.live.network_errors import STATUS_IN_LOG, lost, status_error
 from edge.sources.live.network_url import receive_options, with_credentials
 from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
+from edge.sources.live.stamp_holes import StampHoles
 from edge.sources.live.stream_clock import StreamClock
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 HELD = ("h264", "avc1", "hevc", "hvc1", "hev1", "fmp4", "mp4v", "mpg1", "mpg2")
 """Codecs of which FFmpeg holds a packet until the next one begins, by their four-character code."""
 INTRA = ("mjpg",)
+ONE_LATER = ("mpg1", "mpg2", "mpeg", "fmp4", "mp4v")
+"""Codecs whose decoder gives a frame when it has the next one, so that it tells of damage a frame before."""
+MOST_REORDERED = 4
+"""Frames by which a decoder of a stream with B-frames may be ahead of what it gives."""
 READ_TIMEOUT_MS = 5000
 """For a call of FFmpeg; the parent's limit of silence is shorter."""
 AT_ONCE_S = 0.5
@@ -58,6 +63,7 @@ class OpencvReader:
         self._came_ns: int | None = None
         """When the packet before came."""
         self._lines: deque[str] = deque(maxlen=64)
+        ffmpeg_log().tell_missing_frames()
         logger = logging.getLogger("edge.sources.ffmpeg_log")
         logger.setLevel(logging.DEBUG)
         logger.addHandler(_LineCollector(self._lines))
@@ -128,28 +134,28 @@ class OpencvReader:
         self._has_begun = False
         self._waits_for_key = self._codec not in INTRA
         self._last_ns = 0
+        self._holes = StampHoles(self._codec)
+        self._reorders = False
+        """The stream has B-frames."""
+        self._doubtful = 0
+        """Frames to come of which one may be that whose damage was told."""
         self._told = self._tellings()
 
-    def _tellings(self) -> int:
-        """How many lines have told of damage so far."""
+    def _tellings(self) -> _Tellings:
+        """How many lines have told of damage so far, by kind."""
         log = ffmpeg_log()
         log.update()
-        return log.conversions + log.damages + log.transports
+        return _Tellings(log.conversions + log.damages, log.transports, log.missing)
 
     def _retrieved(self, stamp: int) -> LiveFrame | None:
         """The frame that was grabbed, if it is sound and not late. Raises `FrameDamagedError`."""
         there, picture = self._capture.retrieve()
-        told, before = self._tellings(), self._told
-        self._told = told
-        key = chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) & 0x7F) == "I"
-        if not there or told > before:
-            self._waits_for_key = self._codec not in INTRA
-            self._refuse(DAMAGED)
+        why = self._why_unsound(stamp, there=there)
+        if why:
+            if self._has_begun:  # of those before the first key frame nothing is told
+                raise FrameDamagedError(why)
             return None
-        if self._waits_for_key and not key:
-            self._refuse(PREDICTED)
-            return None
-        self._waits_for_key, self._has_begun = False, True
+        self._has_begun = True
         self._size.check(picture.shape[1], picture.shape[0])
         if not self._clock.is_settled:
             self._late.leave_out()
@@ -161,10 +167,37 @@ class OpencvReader:
         rgb: Any = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return LiveFrame(rgb, captured_ns, left_out=self._late.take_count())
 
-    def _refuse(self, why: str) -> None:
-        """Tell of a frame that is not sound; of those before the first key frame nothing."""
-        if self._has_begun:
-            raise FrameDamagedError(why)
+    def _why_unsound(self, stamp: int, *, there: bool) -> str:
+        """Why the frame that was grabbed is not believed; empty: it is sound."""
+        told, before = self._tellings(), self._told
+        self._told = told
+        kind = chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) & 0x7F)
+        self._reorders |= kind == "B"
+        self._doubtful -= self._doubtful > 0
+        is_hurt = not there or told.damaged > before.damaged or told.lost > before.lost
+        if self._codec in INTRA:
+            return DAMAGED if is_hurt else ""
+        is_missing = told.missing > before.missing
+        if is_hurt or is_missing:
+            ahead = int(is_hurt) + self._frames_ahead(lost=told.lost > before.lost)
+            self._doubtful = max(self._doubtful, ahead)
+        if self._holes.is_behind_hole(stamp) or is_hurt or is_missing:
+            self._waits_for_key = True
+        if self._doubtful:
+            return DAMAGED
+        if self._waits_for_key and kind != "I":
+            return PREDICTED
+        self._waits_for_key = False
+        return ""
+
+    def _frames_ahead(self, *, lost: bool) -> int:
+        """By how many frames the one that the log tells of may be ahead of the one that was grabbed.
+
+        Without this a key frame that is damaged itself would be taken for the sound one that is waited for. What is
+        ``lost`` on the way is told when its packet is read, which FFmpeg holds until the next one begins.
+        """
+        ahead = MOST_REORDERED if self._reorders else int(self._codec in ONE_LATER)
+        return ahead + int(lost and self._codec in HELD)
 
     def _why_not_open(self, waited_s: float) -> SourceError:
         """What FFmpeg's log says of the failure, in words of ours: its own hold the URI."""
@@ -183,6 +216,17 @@ class OpencvReader:
         if waited_s >= self._options.open_timeout_s:
             return lost(f"it did not answer within {self._options.open_timeout_s:.0f} s", "is it on, and in reach?")
         return lost("it cannot be opened", "install the extra live, which says why")
+
+
+class _Tellings(NamedTuple):
+    """Numbers of lines of FFmpeg's log that told of damage."""
+
+    damaged: int
+    """What a decoder or the converter could not do."""
+    lost: int
+    """Packets that came damaged."""
+    missing: int
+    """Frames that never came, or were left out."""
 
 
 class _LineCollector(logging.Handler):

@@ -103,7 +103,7 @@ def test_a_stopped_stream_says_so_outlives_a_crash_and_starts_when_asked(request
     next(child for child in children if "edge.daemon.frame.process" in child.cmdline()).kill()
     wait_until(lambda: len(requester.of("coverage/two") + requester.of("findings/two")) > others + 2, 20)
     assert len(requester.of("findings/one")) == count
-    assert requester.of("coverage/one")[-1]["reason"] == "stopped"
+    wait_until(lambda: requester.of("coverage/one")[-1]["reason"] == "stopped", 30)
 
     assert requester("stream/start", stream="one")["streams"] == ["one"]
     wait_until(lambda: len(requester.of("findings/one")) > count)

@@ -86,7 +86,7 @@ def test_reasons_of_frame_process_and_other_sinks_degrade_us_and_heal(
     one.sinks[1].problem_words = []
     one.frame_link.report(REPORT)
     wait_until(lambda: one.states()[-1].status == "online")
-    assert one.states(1)[-1].status == "online"
+    wait_until(lambda: one.states(1)[-1].status == "online")
 
 
 def test_every_new_connection_is_told_the_state(make_publisher: Callable[..., PublisherThread]) -> None:
@@ -357,7 +357,7 @@ def test_state_findings_health_and_offline_on_sigterm(
         one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: len(subscriber.on("coverage/cart-1")) == 20 and subscriber.on("/health"))
     assert [heard.json["seq"] for heard in subscriber.on("coverage/cart-1")] == list(range(1, 21))
-    assert subscriber.on("/state")[-1].json["status"] == "online"
+    wait_until(lambda: subscriber.on("/state") and subscriber.on("/state")[-1].json["status"] == "online")
     one.child.terminate()
     assert one.child.wait(10) == 0
     late = Subscriber(broker.port, "edge/v1/site/cart/state")

@@ -231,7 +231,7 @@ def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daem
     wait_until(lambda: run.logged("does not run (exit code 4); back to the one before"), 30)
     before = run.findings()
     run.wait_for_findings(more_than=before + 5)
-    assert run.streams() == ["cart-2"]
+    wait_until(lambda: run.streams() == ["cart-2"], 30)
     assert len({p["run_id"] for p in run.payloads("/state")}) == 1
     assert run.terminate() == 0
 
