@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.config.settings import LogSettings
+from edge.config.settings import LogSettings, Settings
 from edge.config.view_settings import ViewSettings
 from edge.contracts.finding import ModelRef, RuntimeRef
 from edge.contracts.frame_result import Result
@@ -117,6 +117,8 @@ class ViewerRig:
     """False: the frame process hangs."""
     feedback: list[Answer] = field(default_factory=list)
     exams: dict[str, str] = field(default_factory=dict)
+    maps: bool = False
+    """Whether there is a model for occlusion maps: the one that ships."""
     keeps: bool = True
     """False: the frame process keeps no feedback."""
 
@@ -131,7 +133,10 @@ class ViewerRig:
         for name in self.streams:
             self.scenes.setdefault(name, Scene())
         view = self.view
-        job = ViewerJob(site="ward", device="cart-7", streams=list(self.streams), view=view, log=LogSettings())
+        model = Settings() if self.maps else None
+        job = ViewerJob(
+            site="ward", device="cart-7", streams=list(self.streams), view=view, log=LogSettings(), model=model
+        )  # fmt: skip
         self.child = ChildSupervisor(
             "edge.viewer.process", msgspec.json.encode(job), self.listener.fileno(), 30.0,
             more_fds=self.channel.viewer_fds(), always_again=True,

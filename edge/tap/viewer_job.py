@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge.config.settings import LogSettings
+from edge.config.settings import LogSettings, Settings
 from edge.config.view_settings import ViewSettings
 
 
@@ -16,5 +16,7 @@ class ViewerJob(msgspec.Struct, frozen=True, kw_only=True):
     streams: list[str]
     view: ViewSettings
     log: LogSettings
+    model: Settings | None = None
+    """Settings of the model, for occlusion maps: nothing of streams and receivers. None: there is none to be asked."""
     has_sinks: bool = True
     """Whether anybody receives what is found."""

@@ -8,6 +8,10 @@ Modules:
   something new.
 - ``history``: History of one stream: the newest seconds as JPEG, in memory only, within a limit of bytes.
 - ``limits``: Limits of connections: how many there are, and how long one may take to say what it wants.
+- ``occlusion``: Occlusion maps for the page: asks the child process that computes them, one map at a time, and ends it
+  when idle.
+- ``occlusion_child``: Child process that computes occlusion maps: how a model's number changes when a place of the
+  picture is covered.
 - ``page_message``: Messages to the page: a JSON header and pictures in one binary WebSocket message.
 - ``process``: The viewer process: main function. It judges and writes nothing; what people say goes to the frame
   process.

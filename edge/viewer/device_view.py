@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.tap.messages import OrderResult, TapEvent, TapReport, ViewerOrder
 from edge.viewer.history import TOTAL_BYTES
+from edge.viewer.occlusion import OcclusionMaps
 from edge.viewer.stream_view import StreamView
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class DeviceView:
         self._tap, self._heartbeat = tap, heartbeat
         each = TOTAL_BYTES // max(1, len(job.streams))
         self.streams = {name: StreamView(name, each, job.view.quality) for name in job.streams}
+        self.maps = None if job.model is None else OcclusionMaps(job.model)
         self.report: TapReport | None = None
         self._publisher: tuple[int, list[str]] = (0, [])
         self._began_ns = time.monotonic_ns()
@@ -58,6 +60,8 @@ class DeviceView:
         loop.remove_reader(self._tap.link_fd)
         if self._checking is not None:
             self._checking.cancel()
+        if self.maps is not None:
+            self.maps.close()
 
     async def changed(self, timeout_s: float) -> None:
         """Wait until something has changed, or the time is over."""

@@ -69,6 +69,7 @@ def device_state(device: DeviceView) -> dict[str, Any]:
         "starting": device.starting,
         "reasons": device.reasons(),
         "has_sinks": device.job.has_sinks,
+        "has_maps": device.maps is not None,
         "model": None if report is None else msgspec.to_builtins(report.model),
         "version": "" if report is None else report.version,
     }

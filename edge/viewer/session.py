@@ -17,6 +17,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.feedback import Answer
+from edge.viewer.occlusion_child import MapAnswer
 from edge.viewer.page_message import frozen_message, live_message, pack
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _numbers = itertools.count(1)
 class PageRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the page asks for."""
 
-    want: Literal["live", "freeze", "frame", "release", "exam", "feedback"]
+    want: Literal["live", "freeze", "frame", "release", "why", "exam", "feedback"]
     stream: Annotated[str, msgspec.Meta(max_length=32)] = ""
     after: int = -1
     """``live``: the last number of the stream that the page has."""
@@ -64,6 +65,7 @@ class Session:
         self._number = next(_numbers)
         self._sending = asyncio.Lock()
         self._live: asyncio.Task[None] | None = None
+        self._why: asyncio.Task[None] | None = None
         self._asked: list[float] = []
 
     async def run(self) -> None:
@@ -79,8 +81,9 @@ class Session:
         except (WebSocketDisconnect, UnreadableError, asyncio.TimeoutError, KeyError, RuntimeError):
             pass
         finally:
-            if self._live is not None:
-                self._live.cancel()
+            for task in (self._live, self._why):
+                if task is not None:
+                    task.cancel()
             for stream in self._device.streams.values():
                 stream.history.release(self._number)
             with contextlib.suppress(Exception):
@@ -103,6 +106,9 @@ class Session:
             stream.history.release(self._number)
         elif request.want in ("freeze", "frame"):
             await self._history(request)
+        elif request.want == "why":
+            if self._why is None or self._why.done():
+                self._why = asyncio.create_task(self._explain(request))
         else:
             await self._order(request)
 
@@ -138,6 +144,15 @@ class Session:
             await self._send(pack({"kind": "gone", "stream": request.stream}))
             return
         await self._send(frozen_message(kept, seqs))
+
+    async def _explain(self, request: PageRequest) -> None:
+        """Send the occlusion map of a frame of the history, or say that there is none."""
+        kept = self._device.streams[request.stream].history.frame(request.seq)
+        maps = self._device.maps
+        answer = MapAnswer(error="no_map") if kept is None or maps is None else await maps.make(kept)
+        header = {"kind": "why", "stream": request.stream, "seq": request.seq, **msgspec.to_builtins(answer)}
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, asyncio.TimeoutError):
+            await self._send(pack(header))
 
     async def _order(self, request: PageRequest) -> None:
         """Have an order carried out, and say whether it was."""

@@ -172,6 +172,27 @@ def test_a_viewer_that_was_killed_is_live_again_by_itself(touched: Any, fresh: V
     until(touched, "() => document.getElementById('live-word').textContent === 'LIVE'")
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_where_the_model_looks(browser: Any, way: str) -> None:
+    rig = ViewerRig(maps=True)
+    try:
+        page = open_page(browser, rig, (1280, 800), has_touch=True)
+        assert not page.is_visible("#why")
+        press(page, way, "#freeze")
+        until(page, "() => document.getElementById('live-word').textContent === 'FROZEN HERE'")
+        press(page, way, "#why")
+        until(page, "() => document.querySelectorAll('#shapes [data-kind=map] rect').length > 3")
+        until(page, "() => document.getElementById('legend').textContent.startsWith('Occlusion map')")
+        if way == "mouse":
+            shoot(page, "occlusion")
+        press(page, way, "#why")
+        until(page, "() => document.querySelectorAll('#shapes [data-kind=map]').length === 0")
+        assert page.problems == []
+        page.context.close()
+    finally:
+        rig.close()
+
+
 def test_of_several_streams_one_is_large_and_all_others_small(browser: Any) -> None:
     rig = ViewerRig(streams=("cart", "second", "third"))
     try:

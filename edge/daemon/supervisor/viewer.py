@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.config.settings import RuntimeSettings, Settings
+from edge.config.uri import parse_uri
 from edge.contracts.errors import ConfigError
 from edge.daemon.supervisor.child_supervisor import ChildSupervisor
 from edge.tap.channel import ViewerChannel
@@ -69,6 +71,7 @@ class Viewer:
             streams=[stream.name for stream in settings.streams],
             view=settings.view,
             log=settings.log,
+            model=model_settings(settings),
             has_sinks=bool(settings.sinks),
         )
         self._child = ChildSupervisor(
@@ -117,6 +120,20 @@ class Viewer:
         if self._channel is not None:
             self._channel.close()
         self._child = self._listener = self._channel = None
+
+
+def model_settings(settings: Settings) -> Settings | None:
+    """Settings by which the viewer loads the model once more; None where nothing is computed."""
+    if parse_uri(settings.runtime.uri).scheme == "scripted":
+        return None
+    return Settings(
+        state_dir=settings.state_dir,
+        model=settings.model,
+        model_keys=settings.model_keys,
+        require_signed_model=settings.require_signed_model,
+        gate=settings.gate,
+        runtime=RuntimeSettings(uri="litert://?threads=1"),
+    )
 
 
 def listen(view: ViewSettings) -> socket.socket:

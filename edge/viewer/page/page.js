@@ -35,6 +35,7 @@ let toldKey = "";
 async function onMessage(header, pictures) {
   if (header.kind === "streams") { chosen = chosen && header.streams.includes(chosen) ? chosen : header.streams[0]; after = -1; return; }
   if (header.kind === "frozen") return showFrozen(header, pictures[0]);
+  if (header.kind === "why") return showWhy(header);
   if (header.kind === "gone") { toast(words().gone); return release(); }
   if (header.kind === "done") return done(header);
   if (header.kind === "failed") return; // nothing is painted, and the page's own clock tells
@@ -94,6 +95,7 @@ function blank() {
 // Another exam has begun: nothing of the last one stays on the page.
 function forget() {
   now.frozen = null;
+  now.why = null;
   now.seqs = [];
   said.clear();
   after = -1;
@@ -163,6 +165,10 @@ function controls(t, time, frame) {
   label("back", `◀ ${t.back}`);
   label("forward", `${t.forward} ▶`);
   for (const id of ["back", "forward"]) $(id).disabled = !now.frozen;
+  label("why", t.why_button);
+  $("why").hidden = !(now.frozen && now.device && now.device.has_maps && now.frozen.box);
+  $("why").setAttribute("aria-pressed", String(Boolean(now.why)));
+  set("legend", now.why ? t.why_legend : "");
   label("report", t.report);
   $("report").disabled = !frame || now.offline;
   const sure = time < sureUntil;
@@ -236,6 +242,7 @@ async function showFrozen(header, blob) {
   if (header.frame.stream !== chosen) return;
   if (!now.frozen) now.frozenAt = header.frame.captured_ms;
   now.frozen = header.frame;
+  now.why = null;
   now.seqs = header.seqs;
   await paint(header.frame, blob || null);
   draw();
@@ -244,6 +251,7 @@ async function showFrozen(header, blob) {
 function release() {
   if (now.frozen) link.send({ want: "release", stream: chosen });
   now.frozen = null;
+  now.why = null;
   after = -1;
 }
 
@@ -276,6 +284,21 @@ function done(header) {
   draw();
 }
 
+function why() {
+  if (!now.frozen) return;
+  if (now.why) { now.why = null; picture.draw(now.frozen); draw(); return; }
+  if (link.send({ want: "why", stream: chosen, seq: now.frozen.seq })) toast(words().why_wait);
+}
+
+function showWhy(header) {
+  if (!now.frozen || header.seq !== now.frozen.seq || header.stream !== chosen) return;
+  if (header.error) { toast(words().why_none); return; }
+  now.why = header;
+  toastUntil = 0;
+  picture.map(header);
+  draw();
+}
+
 function report() {
   const t = words();
   if (!now.frozen) freeze();
@@ -295,7 +318,7 @@ function dim() {
   document.documentElement.style.setProperty("--brightness", BRIGHTNESS[bright]);
 }
 
-const KEYS = { " ": freeze, f: freeze, ArrowLeft: () => step(-1), ArrowRight: () => step(1), d: dim, r: report, l: () => { otherLanguage(); draw(); } };
+const KEYS = { " ": freeze, f: freeze, ArrowLeft: () => step(-1), ArrowRight: () => step(1), d: dim, r: report, w: why, l: () => { otherLanguage(); draw(); } };
 
 async function start() {
   await loadWords();
@@ -308,6 +331,7 @@ async function start() {
   $("freeze").onclick = freeze;
   $("back").onclick = () => step(-1);
   $("forward").onclick = () => step(1);
+  $("why").onclick = why;
   $("report").onclick = report;
   $("report-close").onclick = () => $("report-dialog").close();
   $("exam").onclick = exam;

@@ -39,6 +39,29 @@ export class Picture {
     this.svg.replaceChildren(...groups);
   }
 
+  // Occlusion map: a cell a place that was covered; by how many points the number fell or rose stands in it.
+  map(answer) {
+    const [x, y, w, h] = answer.box;
+    const rows = answer.changes.length;
+    const most = Math.max(0.02, ...answer.changes.flat().map(Math.abs));
+    const group = document.createElementNS(SVG, "g");
+    group.dataset.kind = "map";
+    answer.changes.forEach((line, row) => line.forEach((change, column) => {
+      const points = Math.round(change * 100);
+      if (!points) return;
+      const [cw, ch] = [w / line.length, h / rows];
+      const cell = document.createElementNS(SVG, "rect");
+      Object.entries({ x: x + column * cw, y: y + row * ch, width: cw, height: ch, class: points < 0 ? "falls" : "rises",
+        "fill-opacity": (0.5 * Math.abs(change)) / most }).forEach(([name, value]) => cell.setAttribute(name, value));
+      group.append(cell);
+      if (Math.abs(points) < 5) return;
+      const words = `${points < 0 ? "−" : "+"}${Math.abs(points)}`;
+      group.append(this.text(words, [x + (column + 0.5) * cw, y + (row + 0.5) * ch], cw * 8));
+    }));
+    this.svg.querySelectorAll("[data-kind=map]").forEach((old) => old.remove());
+    this.svg.prepend(group);
+  }
+
   fast(frame, width) {
     const outline = frame.shapes.find((shape) => shape.kind === "outline");
     const before = this.centre;
