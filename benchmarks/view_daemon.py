@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -49,10 +50,16 @@ class MeasuredDaemon:
                 time.sleep(0.05)
             self.address = found[1]
 
-    def viewer(self) -> psutil.Process:
-        """The viewer process of this daemon."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return next(each for each in children if "edge.viewer.process" in each.cmdline())
+    def child(self, module: str) -> psutil.Process:
+        """Process of this daemon that runs a module; waits until there is one."""
+        until = time.monotonic() + WAIT_S
+        while time.monotonic() < until:
+            with contextlib.suppress(psutil.Error):
+                for each in psutil.Process(self.process.pid).children(recursive=True):
+                    if module in each.cmdline():
+                        return each
+            time.sleep(0.02)
+        raise AssertionError(f"there is no {module}")
 
     def end(self) -> None:
         """Stop the daemon, and wait for its end."""

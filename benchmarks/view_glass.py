@@ -97,8 +97,8 @@ def measure_glass(seconds: float) -> dict[str, Any]:
 def count_frames(page: Any, seconds: float) -> float:
     """Frames a second that the page paints, with nothing else to do."""
     page.evaluate(
-        "() => { window.painted = 0; new MutationObserver(() => window.painted++)"
-        ".observe(document.body, { attributes: true, attributeFilter: ['data-seq'] }); }"
+        "() => { if (window.painted === undefined) new MutationObserver(() => window.painted++)"
+        ".observe(document.body, { attributes: true, attributeFilter: ['data-seq'] }); window.painted = 0; }"
     )
     before, began = page.evaluate("() => window.painted"), time.monotonic()
     time.sleep(seconds)
@@ -145,7 +145,7 @@ def measure_clients(daemon: MeasuredDaemon, clients: int, seconds: float) -> dic
     for thread in threads:
         thread.start()
     time.sleep(1)
-    viewer = daemon.viewer()
+    viewer = daemon.child("edge.viewer.process")
     before, cpu = list(counts), sum(viewer.cpu_times()[:2])
     time.sleep(seconds)
     rates = [(now - then) / seconds for now, then in zip(counts, before, strict=True)]

@@ -145,6 +145,7 @@ class ViewerRig:
         self.tap = FrameTap(ours, list(self.streams))
         self._fds = ours
         self.notes = SharedNotes(ours.publisher)
+        self.publisher_reasons: list[str] = []
         self.seq = 0
         self._stop = threading.Event()
         self.lock = threading.Lock()
@@ -168,7 +169,8 @@ class ViewerRig:
             self.scenes[stream] = scene
 
     def tell_publisher(self, *reasons: str) -> None:
-        self.notes.write(json.dumps({"at_ns": time.monotonic_ns(), "reasons": list(reasons)}).encode())
+        self.publisher_reasons = list(reasons)
+        self.notes.write(json.dumps({"at_ns": time.monotonic_ns(), "reasons": self.publisher_reasons}).encode())
 
     def close(self) -> None:
         self._stop.set()
@@ -197,6 +199,7 @@ class ViewerRig:
                 if time.monotonic() - reported_at > 0.2:
                     reported_at = time.monotonic()
                     self.tap.report(self._report())
+                    self.tell_publisher(*self.publisher_reasons)
                 if time.monotonic() >= next_at:
                     next_at = max(next_at + 1 / self.fps, time.monotonic())
                     for name, scene in self.scenes.items():
