@@ -139,6 +139,18 @@ def test_the_viewer_killed_costs_no_frame_and_no_finding(daemon: Daemon, subscri
     assert [each["status"] for each in coverage if each["status"] == "no_result"][1:] == []  # only the start
 
 
+def test_a_reload_brings_the_page_back(daemon: Daemon, tmp_path: Path) -> None:
+    port = re.search(r":(\d+)/", daemon.address)
+    assert port is not None
+    (tmp_path / "edge.toml").write_text(f"[view]\nport = {port[1]}\nquality = 60\n")
+    before = daemon.pid_of("edge.viewer.process")
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: daemon.pid_of("edge.viewer.process") not in (0, before))
+    with connected(daemon.address) as page:
+        page.stream = STREAM
+        page.until(lambda got: bool(got["frame"]) and not got["device"]["down"])
+
+
 def test_a_frame_process_that_died_is_told_and_is_live_again(daemon: Daemon) -> None:
     with connected(daemon.address) as page:
         page.stream = STREAM
