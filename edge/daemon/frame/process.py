@@ -210,7 +210,7 @@ def main() -> int:
     telemetry_fd, heartbeat_fd, *more_fds = inheritance.fds
     notes = SharedNotes(more_fds[0]) if more_fds else None
     gate, view_fds = tuple(more_fds[1:3]), more_fds[3:]
-    # With a page there may be no channel all the same: its address was taken by another when the settings were reloaded.
+    # With a page there may be no channel all the same: at a reload its address was taken by another.
     streams = [each.name for each in job.settings.streams]
     tap = FrameTap(ChannelFds.from_list(view_fds), streams) if view_fds else None
     telemetry = socket.socket(fileno=telemetry_fd)
