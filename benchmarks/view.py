@@ -1,6 +1,6 @@
 """Benchmark of the page: what the tap costs, glass to glass in Chromium, and what an open page costs the judging.
 
-    python benchmarks/view.py [--only tap,maps,glass,load,faults] [--json FILE]
+    python benchmarks/view.py [--only tap,maps,glass,rtsp,load,faults] [--json FILE]
 
 Needs the extra viewer, Debian's chromium and Playwright. The camera is an MJPEG server whose pictures carry the time at
 which they were drawn (`tests/clock_pixels.py`), in a process of its own, 30 a second.
@@ -19,7 +19,7 @@ import numpy as np
 from result_file import describe_machine, write_section
 from view_daemon import summary
 from view_faults import measure_faults
-from view_glass import measure_glass
+from view_glass import measure_glass, measure_rtsp
 from view_load import measure_load
 from view_maps import measure_maps
 
@@ -63,7 +63,7 @@ def measure_tap() -> dict[str, Any]:
 def main() -> int:
     """Measure what was asked for, print it, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="tap,maps,glass,load,faults")
+    parser.add_argument("--only", default="tap,maps,glass,rtsp,load,faults")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kills", type=int, default=50)
@@ -76,6 +76,8 @@ def main() -> int:
         results["maps"] = measure_maps()
     if "glass" in options.only:
         results["page"] = measure_glass(options.seconds)
+    if "rtsp" in options.only:
+        results["rtsp"] = measure_rtsp(options.seconds)
     if "load" in options.only:
         results["load"] = measure_load(options.rounds, options.seconds)
     if "faults" in options.only:

@@ -15,6 +15,9 @@ from view_daemon import ROOT, WAIT_S, MeasuredDaemon, summary
 
 SIZE = (640, 480)
 FPS = 30
+OUTLINE = [[0, 0], [SIZE[0] - 1, 0], [SIZE[0] - 1, SIZE[1] - 1], [0, SIZE[1] - 1]]
+WHOLE = f"scan_outline = {OUTLINE}\nfrozen_after_s = 0"
+"""Settings of a stream whose whole picture is shown, whatever it is."""
 PROBE = """() => {
   const found = window.found = [];
   const canvas = document.getElementById('picture');
@@ -61,18 +64,10 @@ def measure_glass(seconds: float) -> dict[str, Any]:
     )  # fmt: skip
     assert camera.stdout is not None
     assert camera.stdout.readline() == "ready\n"
-    outline = [[0, 0], [SIZE[0] - 1, 0], [SIZE[0] - 1, SIZE[1] - 1], [0, SIZE[1] - 1]]
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        more = f"scan_outline = {outline}\nfrozen_after_s = 0"
-        daemon = MeasuredDaemon(f"http://127.0.0.1:{port}/", Path(folder), view=True, more=more)
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.goto(daemon.address)
-        until = time.monotonic() + WAIT_S
-        while not page.evaluate("() => document.body.dataset.seq"):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        daemon = MeasuredDaemon(f"http://127.0.0.1:{port}/", Path(folder), view=True, more=WHOLE)
+        page = opened_page(playwright, daemon)
         found["first_contentful_paint_ms"] = page.evaluate(
             "() => Math.round(performance.getEntriesByName('first-contentful-paint')[0].startTime)"
         )
@@ -85,13 +80,42 @@ def measure_glass(seconds: float) -> dict[str, Any]:
             time.sleep(2)
             found[f"fps{name}"] = count_frames(page, seconds)
             found[f"glass{name}"] = watch_page(page, seconds)
-        browser.close()
+        page.context.browser.close()
         found["ten_clients"] = measure_clients(daemon, 10, seconds)
         found["one_client"] = measure_clients(daemon, 1, seconds)
         daemon.end()
     camera.terminate()
     camera.wait()
     return found
+
+
+def measure_rtsp(seconds: float) -> dict[str, Any]:
+    """Glass to glass from RTSP with H.264, by GStreamer's server; the encoder's time is in it."""
+    from live_servers import RtspServer
+    from playwright.sync_api import sync_playwright
+
+    camera = RtspServer("h264", *SIZE, FPS)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        daemon = MeasuredDaemon(camera.uri, Path(folder), view=True, more=WHOLE)
+        page = opened_page(playwright, daemon)
+        time.sleep(2)
+        found = watch_page(page, seconds)
+        page.context.browser.close()
+        daemon.end()
+    camera.close()
+    return found
+
+
+def opened_page(playwright: Any, daemon: MeasuredDaemon) -> Any:
+    """The daemon's page in Chromium, with a picture on it."""
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.goto(daemon.address)
+    until = time.monotonic() + WAIT_S
+    while not page.evaluate("() => document.body.dataset.seq"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return page
 
 
 def count_frames(page: Any, seconds: float) -> float:
