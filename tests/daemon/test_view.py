@@ -127,7 +127,7 @@ def test_what_a_person_says_reaches_the_broker_and_is_counted(daemon: Daemon, su
 
 def test_the_viewer_killed_costs_no_frame_and_no_finding(daemon: Daemon, subscriber: Any) -> None:
     frame_process = daemon.pid_of("edge.daemon.frame.process")
-    for _ in range(3):
+    for _ in range(2):
         with connected(daemon.address) as page:
             page.stream = STREAM
             page.until(lambda got: got["frame"] is not None)

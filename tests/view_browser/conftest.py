@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright; see make view")
-pytest.importorskip("starlette", reason="the extra viewer is not installed")
-
-from view_browser.states import restore  # noqa: E402  (it needs the extra)
-from viewer_rig import ViewerRig, wait_for  # noqa: E402
+from view_browser.states import restore
+from viewer_rig import ViewerRig, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +19,8 @@ CHROMIUM = shutil.which("chromium")
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright; see make view")
+    pytest.importorskip("starlette", reason="the extra viewer is not installed")
     if CHROMIUM is None:
         pytest.skip("needs Debian's chromium on PATH")
     with playwright.sync_playwright() as started:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
+
+pytest.importorskip("starlette", reason="the extra viewer is not installed")
+
 from PIL import Image, ImageDraw
 from viewer_page import Page, connected
 from viewer_rig import Scene, ViewerRig

@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-pytest.importorskip("starlette", reason="the extra viewer is not installed")
-pytest.importorskip("uvicorn", reason="the extra viewer is not installed")
-pytest.importorskip("websockets", reason="the extra viewer is not installed")
-
-from viewer_page import Page, connected
 from viewer_rig import ViewerRig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from viewer_page import Page
 
 
 @pytest.fixture(scope="module")
@@ -27,5 +23,8 @@ def rig() -> Iterator[ViewerRig]:
 
 @pytest.fixture
 def page(rig: ViewerRig) -> Iterator[Page]:
+    """A page that is connected to the rig's viewer."""
+    from viewer_page import connected
+
     with connected(rig.address) as found:
         yield found

@@ -5,6 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
+pytest.importorskip("starlette", reason="the extra viewer is not installed")
+
 from viewer_page import Page  # noqa: TC002
 from viewer_rig import Scene, ViewerRig, wait_for
 

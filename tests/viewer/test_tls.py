@@ -11,6 +11,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
+pytest.importorskip("starlette", reason="the extra viewer is not installed")
+
 from viewer_rig import LIMIT_S, ViewerRig, wait_for
 
 from edge.config.load import load_settings
