@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area millimetres gate cines video
+.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area millimetres gate cines video view
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -197,6 +197,19 @@ peers: .venv-test/installed .venv-mediapipe/installed .venv-tflite-runtime/resiz
 test-arm64: .venv-test/installed ## The wheel on four Arm cores under qemu, byte for byte; needs root, debootstrap, qemu-user-static.
 	.venv-test/bin/python benchmarks/arm64.py $(ARGS)
 
+# The page in a real browser: Debian's chromium, Playwright to drive it, axe-core by npm. Screenshots in .view/screenshots.
+.venv-view/installed: pyproject.toml $(SOURCES)
+	@test -x .venv-view/bin/python || $(PYTHON) -m venv .venv-view
+	@.venv-view/bin/python $(PIP) install --constraint constraints.txt playwright '.[viewer,dev]'
+	@.venv-view/bin/python $(OURS) .
+	@touch $@
+
+.view/node_modules/axe-core/axe.min.js:
+	npm install --silent --prefix .view axe-core
+
+view: .venv-view/installed .view/node_modules/axe-core/axe.min.js ## The page in Chromium: every state in three sizes, every button three ways, axe-core; needs chromium, npm, a Chinese font.
+	PYTHONSAFEPATH=1 .venv-view/bin/pytest -m opt_in tests/view_browser $(ARGS)
+
 live: .venv-test/installed ## Live sources against real servers: age of pictures, losses, 100 faults a kind, cost. ARGS="--kinds http".
 	.venv-test/bin/python benchmarks/live.py $(ARGS)
 
@@ -236,9 +249,9 @@ COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --python-vers
 	  --no-emit-index-url --no-emit-find-links --quiet
 HASHED  = $(COMPILE) locks/build.in --constraint constraints.txt --generate-hashes --only-binary :all:
 lock: .venv-lock/bin/uv ## Write constraints.txt and locks/ anew: the newest versions that all of pyproject.toml allows.
-	$(COMPILE) --extra demo --extra dicom --extra benchmark --extra fleet --extra dev --upgrade --output-file constraints.txt
-	$(HASHED) --extra demo --output-file locks/demo.txt
-	$(HASHED) --extra demo --extra dicom --extra benchmark --extra dev --output-file locks/test.txt
+	$(COMPILE) --extra demo --extra dicom --extra benchmark --extra fleet --extra viewer --extra dev --upgrade --output-file constraints.txt
+	$(HASHED) --extra demo --extra viewer --output-file locks/demo.txt
+	$(HASHED) --extra demo --extra dicom --extra benchmark --extra viewer --extra dev --output-file locks/test.txt
 	$(HASHED) --extra training --extra tensorboard --extra export --extra dicom --extra dev --upgrade --output-file locks/training.txt
 
 lock-check: .venv-lock/bin/uv ## Whether the index has every wheel of the locks, for Python 3.10 to 3.13 on x86-64 and aarch64.
@@ -252,4 +265,4 @@ licences: .venv-test/installed ## Licences of what is installed, copyleft first,
 	.venv-test/bin/python -m tools.licences
 
 clean: ## Remove what these targets made.
-	rm -rf .kernel-camera .arm64-root .venv .venv-test .venv-test-* .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training
+	rm -rf .view .venv-view .kernel-camera .arm64-root .venv .venv-test .venv-test-* .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training

@@ -44,6 +44,8 @@ Modules:
 - ``sinks/``: Sinks: the implementations of the `Sink` port, which deliver stored messages to MQTT brokers and files.
 - ``sources/``: Frame sources: the implementations of the `Source` port (DICOM, images, video, phantom, replay), one a
   module.
+- ``tap/``: Tap: frames and their results on the way from the frame process to the viewer, through shared memory.
+- ``viewer/``: Viewer process: serves the page that shows the person at the device what is found, while it happens.
 """
 
 __version__ = "0.1.0"

@@ -20,7 +20,7 @@ from edge.config.settings import LogSettings, SinkSettings
 from edge.config.tracking_settings import AT_ONCE, TrackingSettings
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
-from edge.daemon.frame.process import make_report
+from edge.daemon.frame.report import make_report
 from edge.daemon.job import DaemonJob
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME

@@ -11,4 +11,6 @@ Modules:
   socket.
 - ``logs``: Logs to stderr, as text for people or as one JSON object a line; passwords in URIs are masked in both.
 - ``state_dir``: State directory of a daemon, for what must outlive it, and the lock file that makes it one daemon's.
+- ``view_credentials``: Credentials of the page: a random token, and a self-signed certificate with its key, in files of
+  mode 0600.
 """

@@ -27,4 +27,5 @@ Modules:
 - ``run``: ``edge-cli run``: starts the daemon and runs it until it is stopped.
 - ``schema``: ``edge-cli schema``: writes the JSON Schemas and the AsyncAPI document, or checks them.
 - ``simulate``: ``edge-cli simulate``: publishes the messages of many simulated devices to an MQTT broker.
+- ``view``: ``edge-cli view``: makes what the page needs to be reached from other machines: a token and a certificate.
 """

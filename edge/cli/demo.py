@@ -23,7 +23,8 @@ def command(
 
     Starts a broker and the daemon, and shows what an independent MQTT subscriber received: first of a phantom, whose
     lesion is found and measured, then of a real clip that is no breast, which must be refused (or of --input). Writes
-    overlays and index.html to look at. Nothing is left running, and nothing goes over the network.
+    overlays and index.html to look at. On a terminal it ends with the live page of a phantom, until Ctrl-C. Nothing is
+    left running, and nothing goes over the network.
 
     Research use only, not a medical device.
 
@@ -41,6 +42,18 @@ def command(
     problems = [f"{each.scenario.title}: {problem}" for each in runs for problem in each.outcome.problems]
     if problems:
         raise DeviceError(f"the demo did not show what it should: {'; '.join(problems)}", hint=f"see the logs in {out}")
+    _show_page(out)
+
+
+def _show_page(out: Path) -> None:
+    """Show the live page until Ctrl-C where somebody looks; else say how it is seen."""
+    from edge.demo import live_page
+
+    if not live_page.can_show():
+        print(f"Live, in a browser: {live_page.COMMAND}", flush=True)
+        return
+    told = "Live, in a browser (Ctrl-C ends it): {}"
+    live_page.show_page(out, lambda address: print(told.format(address), flush=True))
 
 
 class TerminalProgress:

@@ -45,6 +45,7 @@ COMMANDS = {
     "config": "Write, show and check the configuration.",
     "schema": "Write the schemas of all messages, or check that they are current.",
     "model": "Look into a model bundle, verify it, and make one of a model from elsewhere.",
+    "view": "Make what the page needs to be reached from other machines.",
     "fleet": "Watch many devices at once.",
     "simulate": "Play many devices to a broker, with known losses.",
 }

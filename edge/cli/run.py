@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MIN_TOKEN = 16
+"""Fewest characters of the page's token."""
+
 
 def command(
     source: Annotated[list[str] | None, typer.Option(help="URI of a source; may be given again.")] = None,
@@ -30,6 +33,9 @@ def command(
     allow_no_gate: Annotated[
         bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")
     ] = False,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show what is found on a page in the browser (view.enabled).")
+    ] = False,
     drain_timeout: Annotated[
         float | None, typer.Option(help="Seconds that receivers have, at the end, to take what is left.")
     ] = None,
@@ -37,8 +43,7 @@ def command(
     """Run the daemon: frames in, findings out, until stopped.
 
     Stops within 2 s at SIGTERM or Ctrl-C, or when all its sources are files and have ended; then receivers are given
-    the drain time. What they did not take stays in the state directory and is sent the next time. SIGHUP reloads the
-    configuration, or logs why not.
+    the drain time. What they did not take is kept and sent the next time. SIGHUP reloads the configuration.
 
     Exit code 0: stopped, or all that its files hold was judged and delivered; 5: a file or frame got no result, and the
     log says which; 6: not everything was delivered.
@@ -57,12 +62,12 @@ def command(
         "model": model,
         "drain_timeout_s": drain_timeout,
         "gate.none_allowed": True if allow_no_gate else None,
+        "view.enabled": True if view else None,
         "runtime.uri": runtime,
         "streams": streams_from_sources(source) if source else None,
         "sinks": [{"uri": uri} for uri in sink] if sink else None,
     }
-    load_job = partial(make_job, config, flags, str(uuid.uuid4()))
-    job = load_job()
+    job = (load_job := partial(make_job, config, flags, str(uuid.uuid4())))()
     with new_state_dir(Path(job.state_dir)) as (lock, confirm):
         require_unused_files(job.settings)  # after the lock: another daemon of this directory holds them, too
         return supervise(job, load_job, lock.check, confirm)
@@ -93,7 +98,12 @@ def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJ
     there = allowed_cores()
     if missing := missing_cores(settings.affinity, there):
         log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
-    return DaemonJob(settings=settings, run_id=run_id, affinity=fit_affinity(settings.affinity, there))
+    return DaemonJob(
+        settings=settings,
+        run_id=run_id,
+        affinity=fit_affinity(settings.affinity, there),
+        view=settings.view.enabled,
+    )
 
 
 def require_unused_files(settings: Settings) -> None:
@@ -107,9 +117,38 @@ def require_unused_files(settings: Settings) -> None:
         require_unused(sinks)
 
 
+def require_viewer(settings: Settings) -> None:
+    """Require what the page needs: its libraries, and files that can be read. Raises `ConfigError`."""
+    from importlib.util import find_spec
+
+    from edge.contracts.errors import ConfigError
+
+    missing = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"the page needs {', '.join(missing)}, which is not installed",
+            hint="pip install 'sonoedge[viewer]', or leave --view (view.enabled) out",
+        )
+    for name in ("token_file", "cert_file", "key_file"):
+        file = getattr(settings.view, name)
+        try:
+            content = Path(file).read_bytes() if file is not None else b"-"
+        except OSError as error:
+            message = f"view.{name} {file} cannot be read: {error.strerror}"
+            raise ConfigError(message, hint="edge-cli view init makes these files") from None
+        if name == "token_file" and file is not None and len(content.split(b"\n")[0].strip()) < MIN_TOKEN:
+            raise ConfigError(
+                f"view.token_file {file}: a token has {MIN_TOKEN} characters or more",
+                hint="edge-cli view init makes one",
+            )
+
+
 def require_plugins(settings: Settings) -> None:
     """Require plugins for all URIs: raise `UsageError` for an unknown scheme, `SinkError` for unusable key files."""
     from edge.config.uri import parse_uri
+
+    if settings.view.enabled:
+        require_viewer(settings)
     from edge.contracts.errors import UsageError
     from edge.plugins import require
 

@@ -26,4 +26,5 @@ Modules:
 - ``uri_suggestions``: Suggests the URI that was meant, for what is no URI of an installed source, runtime or sink.
 - ``validate``: Validates a tree of plain values against the settings: finds every wrong key, type and value, not only
   the first.
+- ``view_settings``: Settings of the view: the page that shows the person at the device what is found, while it happens.
 """

@@ -48,6 +48,7 @@ EXAMPLES: dict[str, Any] = {
     "cert_file": "/etc/sonoedge/cart-1.pem",
     "key_file": "/etc/sonoedge/cart-1.key",
     "features": "/var/lib/sonoedge/features",
+    "token_file": "/etc/sonoedge/view-token",
 }
 """Values for settings without a default, by name; `EXAMPLES_IN` where one name has several meanings."""
 RETIRED = frozenset({("TrackingSettings", "gone_after_frames")})

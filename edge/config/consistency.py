@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import Settings, SinkSettings, StreamSettings
     from edge.config.toml_lines import KeyPath
+    from edge.config.view_settings import ViewSettings
     from edge.contracts.region import Box
 
 FILE_FIELDS = ("password_file", "ca_file", "cert_file", "key_file")
@@ -61,6 +62,18 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
         if not sink.root.strip("/") or any(c in sink.root for c in "+#\0"):
             message = f"{here}.root: expected the first part of a topic, got {sink.root!r}"
             yield SettingsProblem(("sinks", i, "root"), message, 'no "+" and no "#"; for example root = "edge/v1"')
+    yield from _view_problems(settings.view)
+
+
+def _view_problems(view: ViewSettings) -> Iterator[SettingsProblem]:
+    lacking = [name for name in ("token_file", "cert_file", "key_file") if getattr(view, name) is None]
+    if not view.local and lacking:
+        message = f"view.host: {view.host} is more than this machine, and {' and '.join(lacking)} not set"
+        yield SettingsProblem(("view", "host"), message, "edge-cli view init makes token and certificate")
+    elif (view.cert_file is None) != (view.key_file is None):
+        has, lacks = ("cert_file", "key_file") if view.key_file is None else ("key_file", "cert_file")
+        message = f"view: {has} is set, but {lacks} is not"
+        yield SettingsProblem(("view", has), message, "a certificate is of use only together with its key: set both")
 
 
 def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
@@ -75,6 +88,10 @@ def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
     for i, key in enumerate(settings.model_keys):
         if not Path(key).is_file():
             yield _no_file(("model_keys",), f"model_keys[{i}]", key)
+    for name in ("token_file", "cert_file", "key_file"):
+        file = getattr(settings.view, name)
+        if settings.view.enabled and file is not None and not Path(file).is_file():
+            yield _no_file(("view", name), f"view.{name}", file)
 
 
 def tracking_warnings(settings: Settings) -> Iterator[SettingsProblem]:

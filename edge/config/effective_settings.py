@@ -38,6 +38,8 @@ def redacted_settings(settings: Settings) -> dict[str, Any]:
         sink["uri"] = parse_uri(sink["uri"]).redacted()
         _hide(sink, "username", *FILE_FIELDS)
     _hide(plain, "state_dir", "model")
+    _hide(plain["view"], "token_file", "cert_file", "key_file")
+    plain["view"]["names"] = ["***" for _ in plain["view"]["names"]]  # names of hosts on the clinic's network
     shown: dict[str, Any] = _masked(plain)
     return shown
 

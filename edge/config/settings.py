@@ -8,6 +8,7 @@ import msgspec
 
 from edge.config.section import Core, NotNegative, Positive, SettingsSection
 from edge.config.tracking_settings import TrackingSettings
+from edge.config.view_settings import ViewSettings
 from edge.contracts.names import Name
 from edge.contracts.region import Box
 
@@ -271,4 +272,5 @@ class Settings(SettingsSection, frozen=True):
     telemetry: TelemetrySettings = TelemetrySettings()
     publish: PublishSettings = PublishSettings()
     requests: RequestSettings = RequestSettings()
+    view: ViewSettings = ViewSettings()
     log: LogSettings = LogSettings()

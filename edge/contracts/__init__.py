@@ -14,6 +14,7 @@ Modules:
 - ``decoding``: Decoding of bytes from outside the process: a value of the expected type, or one kind of error.
 - ``envelope``: Envelope: the fields of every MQTT payload, and those that every durable message adds.
 - ``errors``: Errors with a message for the user, a hint what to do, and the exit code of the command.
+- ``feedback``: ``feedback/{stream}``: message that a person at the device agrees or disagrees with what was found.
 - ``finding``: ``findings/{stream}``: message about one lesion's track, seen first, changed or gone; and the verdict
   behind it.
 - ``frame_command``: Commands from the publisher to the frame process, and their results. They stay inside the device.

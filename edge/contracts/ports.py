@@ -193,10 +193,16 @@ class FrameLink(Protocol):
 
 @runtime_checkable
 class Tap(Protocol):
-    """Observer of frames and their results, for a viewer. Never slows the loop: it may miss frames."""
+    """Observer of frames, their results, and source events. Never slows the loop: it may miss frames."""
 
-    def offer(self, frame: Frame, result: Result) -> None:
-        """Take ``frame`` and ``result`` if there is time; return at once."""
+    def offer(self, frame: Frame, result: Result, exam_id: str, track_ids: Sequence[str | None]) -> None:
+        """Take ``frame`` and ``result`` if there is time; return at once.
+
+        ``track_ids``: id of the track of each lesion (of each label given), in their order; None: not confirmed.
+        """
+
+    def event(self, stream: str, event: SourceEvent, exam_id: str) -> None:
+        """Take note that a source gave no frame, and why; return at once."""
 
 
 @runtime_checkable

@@ -12,11 +12,13 @@ RESPONSE = "response"
 FINDINGS = "findings"
 LABELS = "labels"
 COVERAGE = "coverage"
+FEEDBACK = "feedback"
 RESULTS = "results"
 DURABLE_TOPICS = (FINDINGS, COVERAGE)
 """First levels of the topics of durable messages, where ``state`` names none; of these the second is the stream."""
 ALL_DURABLE_TOPICS = (FINDINGS, COVERAGE, LABELS)
-"""Those of a device whose model is no lesion model. Findings of an earlier model may stand in the same outbox."""
+"""Those of a device whose model is no lesion model. Findings of an earlier model may stand in the same outbox. Where
+people at the device can say whether they agree, or once could, `FEEDBACK` comes last."""
 DURABLE_TOPICS_LIMIT = 16
 """Most of them that a device may name."""
 NEVER_DURABLE = frozenset({STATE, HEALTH, REQUEST, RESPONSE, RESULTS})
@@ -40,6 +42,11 @@ def findings(stream: str) -> str:
 def labels(stream: str) -> str:
     """Topic of a stream's durable labels, below the device's prefix."""
     return f"{LABELS}/{stream}"
+
+
+def feedback(stream: str) -> str:
+    """Topic of what people said of a stream's findings, below the device's prefix."""
+    return f"{FEEDBACK}/{stream}"
 
 
 def coverage(stream: str) -> str:

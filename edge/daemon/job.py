@@ -24,6 +24,9 @@ class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
     left_behind: tuple[LeftBehind, ...] = ()
     """Processes of this run that the supervisor could not kill."""
 
+    view: bool = False
+    """Whether there is a viewer: the children are handed their ends of its channel, see `edge.tap.channel`."""
+
     @property
     def device(self) -> str:
         """Name of the device, as in its topics."""

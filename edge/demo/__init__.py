@@ -4,6 +4,7 @@ Modules:
 
 - ``daemon_process``: Daemon process of the demo: the real ``edge-cli run``, started, waited for and stopped.
 - ``ground_truth``: Comparison of measured lesion sizes with the phantom's true ones.
+- ``live_page``: Live page of the demo: a daemon on a phantom with its page, until Ctrl-C.
 - ``live_run``: Live demo: a camera that is off, comes, dies, comes back, freezes, comes back; the real daemon tells
   each.
 - ``live_server``: Camera of the live demo: ffmpeg sends a phantom as MJPEG over HTTP, and can be switched off, frozen

@@ -18,6 +18,7 @@ EXTRAS = (
     ("dicom", ("jpeg_ls", "pylibjpeg", "openjpeg"), "JPEG-LS and JPEG 2000 beyond 8 bits in DICOM"),
     ("live", ("av",), "network streams with small delays and clear errors; OpenCV's FFmpeg reads them without"),
     ("signed", ("cryptography",), "signatures of models"),
+    ("viewer", ("starlette", "uvicorn", "websockets"), "the page that shows what is found (--view)"),
     ("fleet", ("rich",), "the live table of fleet watch"),
 )
 """(extra, modules that it brings, what they are for)."""

@@ -82,6 +82,10 @@ class LabelTracker:
         """Number of labels that are still given."""
         return len(self._tracks)
 
+    def ids(self) -> dict[str, str]:
+        """Ids of the labels that are still given, by the label."""
+        return {name: track.label_id for name, track in self._tracks.items()}
+
     def _seen(self, label: LabelScore, result: Result) -> LabelEvent | None:
         """The event of a label that this frame has; None: nothing in it has changed that is told."""
         track = self._tracks.get(label.name)

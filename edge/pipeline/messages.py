@@ -11,6 +11,7 @@ import msgspec
 
 from edge.contracts import precision, topics
 from edge.contracts.coverage import Coverage
+from edge.contracts.feedback import Feedback
 from edge.contracts.finding import (
     ClipRef,
     EquipmentRef,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from edge.config.settings import StreamSettings
+    from edge.contracts.feedback import Answer
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame
     from edge.contracts.manifest import BundleManifest, Gate
@@ -137,6 +139,10 @@ class Messages:
             previous=change.previous,
             gate=self._gate,
         )
+
+    def feedback(self, answer: Answer, stream: str) -> Feedback:
+        """Message of a person's word on one finding."""
+        return Feedback(**self._stamp(), stream=stream, **msgspec.structs.asdict(answer))
 
     def latest_result(self, result: Result, exam_id: str) -> LatestResult:
         """Message with the newest result of a stream, for screens."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import Settings
     from edge.contracts.clip_model import RecurrentStep
+    from edge.contracts.feedback import Answer
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.ports import FrameLink, Tap
@@ -81,8 +82,10 @@ class Reporter:
             self._timer.hurry()
         stream.result(frame, result)
         self._latest_results.offer(result, stream.exam_id)
-        for tap in self._taps:
-            tap.offer(frame, result)
+        if self._taps:
+            track_ids = stream.track_ids(result)
+            for tap in self._taps:
+                tap.offer(frame, result, stream.exam_id, track_ids)
         if result.status is Status.NO_RESULT:
             self._tell_unjudged(result.stream, result.reason)
 
@@ -93,6 +96,8 @@ class Reporter:
             if event.kind == "lost":
                 self._lost.add(stream)
                 self._timer.hurry()  # `state` names it
+            for tap in self._taps:
+                tap.event(stream, event, self._streams[stream].exam_id)
             if event.kind != "ended":
                 self._tell_unjudged(stream, event.reason)
 
@@ -103,6 +108,19 @@ class Reporter:
     def begin_exam(self, stream: str, at_ns: int) -> str:
         """Begin an exam of another patient with what is captured at ``at_ns`` or later; the id of the new exam."""
         return self._streams[stream].begin_exam(at_ns)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of all streams."""
+        return tuple(self._streams)
+
+    def exam_id(self, stream: str) -> str:
+        """Id of the exam that ``stream`` is in."""
+        return self._streams[stream].exam_id
+
+    def keep_feedback(self, stream: str, answer: Answer) -> bool:
+        """Keep what a person said of a finding of the exam that ``stream`` is in; False: another exam, or no room."""
+        return self._streams[stream].keep_feedback(answer)
 
     def stop_stream(self, stream: str) -> None:
         """Report that ``stream`` is stopped, and nothing more of it."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import StreamSettings
     from edge.contracts.envelope import Durable
+    from edge.contracts.feedback import Answer
     from edge.contracts.frames import Frame
     from edge.contracts.ports import FrameLink
     from edge.pipeline.coverage import CoverageChange
@@ -56,6 +57,13 @@ class StreamMessages:
         """Hand over a change of the stream's result state."""
         name = self._settings.name
         self._keep(topics.coverage(name), self._messages.coverage(change, name, exam_id))
+
+    def feedback(self, answer: Answer) -> bool:
+        """Hand over a person's word on a finding; False: there is no room, and whoever said it is to be told so."""
+        name = self._settings.name
+        return self._gap is None and self._frame_link.durable(
+            topics.feedback(name), self._messages.feedback(answer, name)
+        )
 
     def has_room(self, exam_id: str) -> bool:
         """Whether messages of this stream are taken; hands over the gap once they are again."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edge.config.settings import Settings, StreamSettings
     from edge.config.tracking_settings import TrackingSettings
     from edge.contracts.clip_model import RecurrentStep
+    from edge.contracts.feedback import Answer
     from edge.contracts.finding import EndReason
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
@@ -114,6 +115,23 @@ class StreamReporter:
         else:
             self._publish(self._tracker.update(result), self._exam.exam_id)
         self._set_state(result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
+
+    def track_ids(self, result: Result) -> tuple[str | None, ...]:
+        """Id of the published track of each lesion of ``result``, or of each label given; None: there is none yet.
+
+        Ask after `result`, and before the next.
+        """
+        if isinstance(self._tracker, LabelTracker):
+            ids = self._tracker.ids()
+            return tuple(ids.get(label) for label in result.given)
+        if not result.lesions:
+            return ()
+        shown = {id(track.lesion): track.finding_id for track in self._tracker.shown()}
+        return tuple(shown.get(id(lesion)) for lesion in result.lesions)
+
+    def keep_feedback(self, answer: Answer) -> bool:
+        """Keep a person's word on a finding of this exam; False: it is of another exam, or there is no room."""
+        return answer.exam_id == self._exam.exam_id and self._messages.feedback(answer)
 
     def best_frame(self, seq: int) -> Frame | None:
         """Frame that was published as the best of a track that is still open (``clip.best_frame``), else None."""

@@ -21,6 +21,7 @@ EXAMPLES: dict[str, msgspec.Struct] = {
     "health": examples.health(),
     "finding": examples.finding(),
     "labels": examples.labels(),
+    "feedback": examples.feedback(),
     "coverage": examples.coverage(),
     "result": examples.result(),
     "request": examples.request(),
@@ -41,6 +42,11 @@ CHANNELS: dict[str, tuple[str, list[str], str]] = {
         ["labels"],
         "Labels of a classifier, areas of a segmentation: new, changed, gone. None is lost. A lesion model sends none.",
     ),
+    "feedback": (
+        topics.feedback("{stream}"),
+        ["feedback"],
+        "A person at the device agrees or disagrees with what was found. None is lost.",
+    ),
     "coverage": (topics.coverage("{stream}"), ["coverage"], "Which result state held when. None is lost."),
     "results": (topics.results("{stream}"), ["result"], "The latest result, for screens. Rate-limited."),
     "request": (
@@ -57,6 +63,7 @@ QUALITY: dict[str, tuple[int, bool]] = {
     "health": (0, False),
     "findings": (1, False),
     "labels": (1, False),
+    "feedback": (1, False),
     "coverage": (1, False),
     "results": (0, False),
     "request": (1, False),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge.contracts.coverage import Coverage, Interval
+from edge.contracts.feedback import Feedback
 from edge.contracts.finding import EquipmentRef, Finding, FrameRef, Laterality, ModelRef, RuntimeRef
 from edge.contracts.health import Health
 from edge.contracts.labels import LabelArea, Labels, LabelScore
@@ -119,6 +120,18 @@ def labels() -> Labels:
         runtime=RUNTIME,
         preprocess_hash=RECIPE.digest(),
         latency_ms=TIMES,
+    )
+
+
+def feedback() -> Feedback:
+    """Example of feedback: a person at the device disagrees with a finding."""
+    return Feedback(
+        **STORED,
+        seq=44,
+        exam_id=EXAM,
+        finding_id="5d0c7f64-2a1b-4e83-9b57-c1a0d7e3f218",
+        frame_seq=1204,
+        agrees=False,
     )
 
 

@@ -37,6 +37,7 @@ class DocumentedType:
 DOCUMENTED = [
     DocumentedType("finding", examples.finding()),
     DocumentedType("labels", examples.labels()),
+    DocumentedType("feedback", examples.feedback()),
     DocumentedType("coverage", examples.coverage()),
     DocumentedType("state", examples.state()),
     DocumentedType("will", examples.will()),

@@ -95,3 +95,18 @@ def test_the_model_computes_without_memory_that_is_both_writable_and_executable(
     if done.returncode == 77:
         pytest.skip("this kernel has no PR_SET_MDWE (6.3)")
     assert done.returncode == 0, done.stderr
+
+
+@needs_systemd
+def test_systemd_understands_the_kiosk_and_the_drop_ins(tmp_path):
+    kiosk = (FOLDER / "sonoedge-kiosk.service").read_text()
+    for program in ("/usr/bin/cage", "/usr/bin/chromium", "/usr/bin/setterm"):
+        kiosk = kiosk.replace(program, sys.executable)
+    (tmp_path / "sonoedge-kiosk.service").write_text(kiosk)
+    (tmp_path / UNIT.name).write_text(UNIT.read_text().replace("/opt/sonoedge/bin/edge-cli", sys.executable))
+    drop_ins = tmp_path / f"{UNIT.name}.d"
+    shutil.copytree(FOLDER / "drop-ins", drop_ins)
+    for name in (UNIT.name, "sonoedge-kiosk.service"):
+        told = subprocess.run([ANALYZE, "verify", tmp_path / name], capture_output=True, text=True, timeout=60)
+        assert not [line for line in told.stderr.splitlines() if str(tmp_path) in line], told.stderr
+    assert len(list(drop_ins.iterdir())) == 2

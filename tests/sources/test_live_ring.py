@@ -96,7 +96,7 @@ def test_what_makes_no_sense_is_refused(ring: tuple[RingWriter, RingReader], pla
 def test_regions_that_cannot_be_read_are_refused(ring: tuple[RingWriter, RingReader]) -> None:
     writer, reader = ring
     writer.write(LiveFrame(grey(1), 5, None, (Region(box=(0, 0, 1, 1)),)))
-    writer._memory.regions[0][:4] = 0
+    writer._memory.notes[0][:4] = 0
     with pytest.raises(SourceError, match="regions"):
         reader.newest(0)
 

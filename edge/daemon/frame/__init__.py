@@ -10,6 +10,7 @@ Modules:
   outbox.
 - ``reading_record``: Record of a run in the file ``reading``: which files are open, which are done, and what got no
   result.
+- ``report``: Report of the frame process about itself, which the publisher and the viewer are sent every second.
 - ``unjudged``: Counts what got no result of the sources that end by themselves: whoever waits for the end wants to know
   of it.
 """

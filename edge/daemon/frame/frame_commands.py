@@ -11,6 +11,7 @@ import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.frame_command import FrameCommandResult
+from edge.tap.messages import OrderResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from edge.contracts.frame_command import FrameCommand
     from edge.pipeline.capture import FrameCapture
     from edge.pipeline.reporter import Reporter
+    from edge.tap.messages import ViewerOrder
+    from edge.tap.writer import FrameTap
 
 FILE_NAME = "stopped.json"
 
@@ -61,9 +64,15 @@ class FrameCommandRunner:
     """Runs the frame commands of one frame process; called by its loop, between frames."""
 
     def __init__(
-        self, frame_link: OutboxFrameLink, capture: FrameCapture, reporter: Reporter, stopped: StoppedStreams
+        self,
+        frame_link: OutboxFrameLink,
+        capture: FrameCapture,
+        reporter: Reporter,
+        stopped: StoppedStreams,
+        tap: FrameTap | None = None,
     ) -> None:
-        """Streams that are in ``stopped`` are stopped again at once."""
+        """Streams that are in ``stopped`` are stopped again at once. ``tap``: of the viewer, which gives orders too."""
+        self._tap = tap
         self._frame_link, self._capture, self._reporter, self._stopped = frame_link, capture, reporter, stopped
         for name in stopped.read():
             if capture.pause(name):
@@ -74,10 +83,32 @@ class FrameCommandRunner:
         for command in self._frame_link.frame_commands():
             if time.monotonic_ns() < command.until_ns:
                 self._frame_link.answer_command(self._carry_out(command))
+        if self._tap is None:
+            return
+        for order in self._tap.orders():
+            if time.monotonic_ns() < order.until_ns:
+                self._tap.answer(self._carry_out_order(order))
+
+    def _carry_out_order(self, order: ViewerOrder) -> OrderResult:
+        if not set(order.streams) <= set(self._reporter.streams):
+            return OrderResult(id=order.id, error="unknown_stream")
+        if order.name == "exam":
+            return OrderResult(id=order.id, exams=self._begin_exams(order.streams, order.at_ns))
+        kept = order.answer is not None and all(
+            self._reporter.keep_feedback(name, order.answer) for name in order.streams
+        )
+        return OrderResult(id=order.id, error=None if kept else "not_kept")
+
+    def _begin_exams(self, streams: Sequence[str], at_ns: int) -> dict[str, str]:
+        exams = {name: self._reporter.begin_exam(name, at_ns) for name in streams}
+        if self._tap is not None:
+            for name, exam_id in exams.items():
+                self._tap.begin_exam(name, exam_id, at_ns)
+        return exams
 
     def _carry_out(self, command: FrameCommand) -> FrameCommandResult:
         if command.name == "exam":
-            exams = {name: self._reporter.begin_exam(name, command.at_ns) for name in command.streams}
+            exams = self._begin_exams(command.streams, command.at_ns)
             return FrameCommandResult(id=command.id, result={"exams": exams})
         stopping = command.name == "stream/stop"
         for name in command.streams:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.contracts.frame_result import Result
-    from edge.contracts.frames import Frame
+    from edge.contracts.frames import Frame, SourceEvent
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,10 @@ class OpenFiles:
         """What the file source of ``stream`` is to be given."""
         return StreamFiles(self, stream) if stream in self._streams else FileProgress()
 
-    def offer(self, frame: Frame, result: Result) -> None:
+    def event(self, stream: str, event: SourceEvent, exam_id: str) -> None:
+        """Implement `Tap.event`: files tell of their end themselves, see `progress`."""
+
+    def offer(self, frame: Frame, result: Result, exam_id: str = "", track_ids: Sequence[str | None] = ()) -> None:
         """Implement `Tap.offer`: count a frame of a file as reported."""
         with self._lock:
             stream = self._streams.get(frame.stream)

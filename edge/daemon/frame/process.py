@@ -17,29 +17,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
-import msgspec
 
-from edge import __version__
 from edge.app.compose import choose_model, clip_step_of, make_guard
 from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import OutboxFrameLink
 from edge.app.logs import set_up_logs
-from edge.config.uri import parse_uri
 from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
-from edge.contracts.frame_report import FrameReport
-from edge.contracts.health import FrameNumbers
-from edge.contracts.results import Reason
-from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.frame.open_files import OpenFiles
+from edge.daemon.frame.report import make_report
 from edge.daemon.frame.unjudged import UnjudgedCounter
 from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture
-from edge.pipeline.messages import Messages, Provenance, durable_topic
+from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
@@ -47,71 +41,26 @@ from edge.process.child import inherit
 from edge.process.cores import set_cpu_affinity
 from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
 from edge.process.malloc import limit_malloc_arenas, trim_malloc
-from edge.process.reaper import SLOW_S, reaper
+from edge.process.reaper import reaper
 from edge.process.shared_notes import SharedNotes
 from edge.process.start_gate import say_checked, wait_at_gate
 from edge.sources.file_source import FileSource
+from edge.tap.channel import ChannelFds
+from edge.tap.report import tap_report
+from edge.tap.writer import FrameTap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from edge.app.compose import RuntimeModel
-    from edge.contracts.ports import Source
-    from edge.pipeline.guard import RuntimeGuard
+    from edge.contracts.ports import Source, Tap
     from edge.pipeline.stats import Stats
 
 # Name of the process, not of the module: this is run as __main__, and who filters logs by it need not know our files.
 log = logging.getLogger("edge.daemon.frame")
 
-UNKILLABLE = "process_unkillable"
-"""Why a daemon is degraded that has left a process behind: see `edge.process.reaper`."""
 CLOSE_TIMEOUT_S = 1.0
 """For the outbox to write what was handed over: the supervisor waits a little longer than this."""
-
-
-def make_report(
-    job: DaemonJob,
-    model: RuntimeModel,
-    guard: RuntimeGuard,
-    capture: FrameCapture,
-    stats: Stats,
-    stopped: Sequence[str] = (),
-) -> FrameReport:
-    """Report of the frame process to the publisher, which makes `state` and `health` of it.
-
-    ``stopped``: names of the streams that were asked to stop.
-    """
-    dropped = sum(capture.dropped.values())
-    overload = capture.overload.reasons(dropped)
-    lost = [name for name in capture.away.names() if name not in stopped]
-    return FrameReport(
-        version=__version__,
-        model=model.ref,
-        runtime=guard.ref,
-        streams=[
-            StreamState(
-                name=stream.name,
-                source=parse_uri(stream.source).redacted(),
-                stopped=stream.name in stopped,
-                lost=stream.name in lost,
-                input=capture.describe(stream.name),
-            )
-            for stream in job.settings.streams
-        ],
-        capabilities=[durable_topic(model.manifest), "coverage", "results", "health"],
-        reasons=[
-            *guard.problems,
-            *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []),
-            *overload,
-            *([Reason.SOURCE_LOST.value] if lost else []),
-        ],
-        judges=model.manifest.judges,
-        gate=model.manifest.gate,
-        numbers=msgspec.convert(
-            {**stats.snapshot(), "dropped": dropped, "streams_lost": len(lost), "reconnects": capture.away.reconnects},
-            FrameNumbers,
-        ),
-    )
 
 
 def open_sources_and_runtime(
@@ -162,12 +111,14 @@ def run_frame_process(
     heartbeat: Callable[[], None],
     notes: SharedNotes | None = None,
     begin: Callable[[], OpenFiles | None] = lambda: None,
+    tap: FrameTap | None = None,
 ) -> bool:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
     found (else the watchdog kills us). ``notes``: see `make_guard`. ``begin`` is called when sources and model were
-    checked, before anything is read or written. Returns whether all that sources with an end hold got a result.
+    checked, before anything is read or written. ``tap``: of the viewer, None: there is none. Returns whether all that
+    sources with an end hold got a result.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
@@ -185,7 +136,7 @@ def run_frame_process(
     try:
         unjudged = follow_files(sources, open_files, frame_link)
         capture.start()
-        return judge_frames(job, model, capture, analyser, frame_link, open_files, unjudged, stop, heartbeat)
+        return judge_frames(job, model, capture, analyser, frame_link, open_files, unjudged, stop, heartbeat, tap)
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
         decoder_process.shut_down()  # else a source that waits for it is waited for
@@ -203,6 +154,7 @@ def judge_frames(
     unjudged: UnjudgedCounter,
     stop: threading.Event,
     heartbeat: Callable[[], None],
+    tap: FrameTap | None = None,
 ) -> bool:
     """Judge frames until stopped or until the sources have ended. Arguments and result as of `run_frame_process`."""
     settings = job.settings
@@ -213,18 +165,23 @@ def judge_frames(
 
     def each_turn() -> None:
         commands.run_pending()
+        if tap is not None:
+            tap.turn()
         if open_files is not None:
             open_files.each_turn()
         if not capture.stuck() and not frame_link.hung():
             heartbeat()
 
     def report(stats: Stats) -> None:
-        frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
+        made = make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams())
+        frame_link.report(made)
+        if tap is not None:
+            tap.report(tap_report(made, model.manifest, {name: reporter.exam_id(name) for name in reporter.streams}))
 
-    taps = [open_files] if open_files is not None else []
+    taps: list[Tap] = [each for each in (open_files, tap) if each is not None]
     step = analyser.clip_step
     reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add, step)
-    commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
+    commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id), tap)
     trim_malloc()  # models and sources take several times more to be opened than to be kept
     loop.run(capture, analyser, reporter, stop.is_set)
     return not (unjudged.report() or capture.lost)
@@ -255,7 +212,10 @@ def main() -> int:
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
     telemetry_fd, heartbeat_fd, *more_fds = inheritance.fds
     notes = SharedNotes(more_fds[0]) if more_fds else None
-    gate = tuple(more_fds[1:])
+    gate, view_fds = tuple(more_fds[1:3]), more_fds[3:]
+    # With a page there may be no channel all the same: at a reload its address was taken by another.
+    streams = [each.name for each in job.settings.streams]
+    tap = FrameTap(ChannelFds.from_list(view_fds), streams) if view_fds else None
     telemetry = socket.socket(fileno=telemetry_fd)
     reaper.remember(job.left_behind)
 
@@ -268,7 +228,7 @@ def main() -> int:
 
     try:
         heartbeat = partial(send_heartbeat, heartbeat_fd)
-        all_judged = run_frame_process(job, telemetry, stop, heartbeat, notes, begin)
+        all_judged = run_frame_process(job, telemetry, stop, heartbeat, notes, begin, tap)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code

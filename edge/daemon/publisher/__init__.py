@@ -16,6 +16,8 @@ Modules:
 - ``delivery``: Delivery of the outbox' messages to one sink, in two lanes: live and replay.
 - ``drain``: Drain before the publisher ends: how long it goes on after a stop request, and what is left undelivered
   then.
+- ``feedback_mark``: Mark in the state directory that feedback may be in its outbox, for runs that have no page any
+  more.
 - ``frame_link_reader``: The publisher's end of the frame link: reads packets of the frame process and sends it frame
   commands.
 - ``frame_packets``: Handles the packets of the frame process: reports, results of frame commands, and unstored

@@ -24,6 +24,7 @@ from edge.daemon.publisher.sinks import create_sinks
 from edge.process.child import inherit
 from edge.process.cores import set_cpu_affinity
 from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
+from edge.process.shared_notes import SharedNotes
 from edge.process.start_gate import say_checked, wait_at_gate
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ def run_publisher(
     root_pid: int,
     heartbeat: Callable[[], None],
     gate: tuple[int, ...] = (),
+    viewer_notes: SharedNotes | None = None,
 ) -> int:
     """Publish until SIGTERM; the exit code. Errors are two lines on stderr.
 
     ``heartbeat`` is called at every turn of the loop: the supervisor's watchdog kills a process that does not call it.
     ``gate``: file descriptors of the start gate, before which nothing is opened; empty: there is none.
+    ``viewer_notes``: see `Publisher`.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     try:
@@ -53,7 +56,7 @@ def run_publisher(
             create_sinks(job)  # raises what is wrong with them; they are made again when they may be opened
             if not _pass_gate(gate):
                 return 0
-        publisher = Publisher(job, inbox, root_pid)
+        publisher = Publisher(job, inbox, root_pid, viewer_notes)
         for number in (signal.SIGTERM, WATCHDOG_SIGNAL):
             signal.signal(number, lambda *_: publisher.stop())
         # the supervisor may have asked already
@@ -88,7 +91,8 @@ def main() -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     inbox, *more = inheritance.fds
     heartbeat = partial(send_heartbeat, more[0]) if more else lambda: None
-    return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), heartbeat, tuple(more[1:]))
+    viewer_notes = SharedNotes(more[3]) if len(more) > 3 else None
+    return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), heartbeat, tuple(more[1:3]), viewer_notes)
 
 
 if __name__ == "__main__":

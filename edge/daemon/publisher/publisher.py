@@ -18,6 +18,7 @@ from edge.contracts.errors import SinkError
 from edge.contracts.ports import Link
 from edge.daemon.publisher.commands import Commands
 from edge.daemon.publisher.drain import DrainPhase
+from edge.daemon.publisher.feedback_mark import may_have_feedback
 from edge.daemon.publisher.frame_link_reader import FrameLinkReader
 from edge.daemon.publisher.frame_packets import FramePacketHandler
 from edge.daemon.publisher.machine_health import MachineHealth
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from edge.contracts.ports import Sink
     from edge.daemon.job import DaemonJob
     from edge.outbox.reader import OutboxReader
+    from edge.process.shared_notes import SharedNotes
 
 # Name of the process, not of the module: who filters logs by it need not know how the process is cut into files.
 log = logging.getLogger("edge.daemon.publisher")
@@ -51,13 +53,16 @@ TURN_S = 0.2
 class Publisher:
     """Publishes one outbox to any number of sinks, in one thread."""
 
-    def __init__(self, job: DaemonJob, inbox: socket.socket, root_pid: int) -> None:
-        """Create all parts; nothing is opened but the file of missed ``health``.
+    def __init__(
+        self, job: DaemonJob, inbox: socket.socket, root_pid: int, viewer_notes: SharedNotes | None = None
+    ) -> None:
+        """Create all parts; nothing is opened but the file of missed ``health``, and the mark of feedback.
 
         Args:
             job: the settings, and who this device and this run are.
             inbox: the publisher's end of the socket pair to the frame process.
             root_pid: the supervisor's process id, for the memory in ``health``.
+            viewer_notes: where the viewer reads why the device is not well; None: there is no viewer.
 
         Raises `SinkError` or `ConfigError` for sinks that cannot be as configured.
         """
@@ -83,6 +88,8 @@ class Publisher:
             root_pid,
             ["requests"] if self._links else [],
             MachineHealth(settings.thermal.hot_c),
+            viewer_notes,
+            may_have_feedback(self._state_dir, here=job.view),
         )
         self._resends = ResendQueue(lambda: self.outbox.reader, self.deliveries.deferred.recovery)
         commands = Commands(

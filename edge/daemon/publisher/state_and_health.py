@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from edge.daemon.publisher.machine_health import MachineHealth
     from edge.daemon.publisher.shared_sink import SharedSinkPart
     from edge.outbox.rows import OutboxDepth
+    from edge.process.shared_notes import SharedNotes
 
 STATE_EVERY_S = 0.5
 """Changes that follow each other faster are sent together."""
@@ -57,12 +58,16 @@ class StateAndHealth:
         root_pid: int,
         capabilities: Sequence[str],
         machine_health: MachineHealth,
+        viewer_notes: SharedNotes | None = None,
+        has_feedback: bool = False,
     ) -> None:
         """``root_pid``: the supervisor's; health counts the memory of it and all its descendants.
 
         ``capabilities``: what the publisher itself can do, beside what the frame process reports.
-        ``machine_health``: the machine's sensors.
+        ``machine_health``: the machine's sensors. ``viewer_notes``: where the viewer reads why we are not well.
+        ``has_feedback``: whether there may be `feedback` in the outbox.
         """
+        self._viewer_notes, self._has_feedback = viewer_notes, has_feedback
         self._capabilities = capabilities
         self._machine_health = machine_health
         self.missed_health = MissedHealthCounts()
@@ -129,6 +134,7 @@ class StateAndHealth:
         self._check_at = time.monotonic() + CHECK_EVERY_S
         if self._status != "offline":
             reasons = self._reasons(problems)
+            self._tell_viewer(reasons)
             self._status = "degraded" if reasons else "online"
             self._update_version(outbox, reasons)
         else:
@@ -222,8 +228,13 @@ class StateAndHealth:
             clock_mark=self._clock_mark,
             health_every_s=self._health_every_s,
             **other_kind(report),
-            **other_topics(report, self.stored_topics),
+            **other_topics(report, self.stored_topics, has_feedback=self._has_feedback),
         )
+
+    def _tell_viewer(self, reasons: list[str]) -> None:
+        if self._viewer_notes is not None:
+            note = {"at_ns": time.monotonic_ns(), "reasons": [reason[:100] for reason in reasons[:30]]}
+            self._viewer_notes.write(msgspec.json.encode(note))
 
     def health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> Health:
         """The `Health` message of this moment. ``outbox`` and ``depth`` None: there is no outbox."""
@@ -258,13 +269,15 @@ def other_kind(report: FrameReport) -> dict[str, Any]:
     return {} if report.judges == "lesion" else {"judges": report.judges, "gate": report.gate}
 
 
-def other_topics(report: FrameReport, stored: frozenset[str]) -> dict[str, Any]:
+def other_topics(report: FrameReport, stored: frozenset[str], *, has_feedback: bool = False) -> dict[str, Any]:
     """Topics that `State` names where there are others than a lesion model's: the model's own, or in the outbox.
 
-    A model may have taken another's place: what that one found may still have to be counted, or asked for.
+    A model may have taken another's place: what that one found may still have to be counted, or asked for. With a page,
+    people's feedback is one of them.
     """
     named = set(topics.DURABLE_TOPICS if report.judges == "lesion" else topics.ALL_DURABLE_TOPICS)
     named |= {each for each in stored if topics.is_durable(each)}
+    named |= {topics.FEEDBACK} if has_feedback else set()
     if named == set(topics.DURABLE_TOPICS):
         return {}
     order = [each for each in topics.ALL_DURABLE_TOPICS if each in named]

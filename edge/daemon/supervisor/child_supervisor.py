@@ -21,6 +21,8 @@ FATAL_EXIT_CODES = range(2, 7)
 """Exit codes of an `EdgeError`: raised at the start, and for the user to mend; but see `ChildSupervisor.proven`."""
 BACKOFF_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pause before each restart in a row."""
+ALWAYS_AGAIN_S = 1.0
+"""Longest pause before a child that is started again whatever its end was."""
 STABLE_RUN_S = 60.0
 """A child that has run so long is given the first pause again."""
 START_TIMEOUT_S = 90.0
@@ -40,14 +42,24 @@ class ChildSupervisor:
     """
 
     def __init__(
-        self, module: str, payload: bytes, fd: int, watchdog_s: float, *, more_fds: Sequence[int] = ()
+        self,
+        module: str,
+        payload: bytes,
+        fd: int,
+        watchdog_s: float,
+        *,
+        more_fds: Sequence[int] = (),
+        always_again: bool = False,
     ) -> None:
         """Start ``python -m module``; it gets ``payload``, ``fd``, the heartbeat's fd and ``more_fds``.
 
-        ``watchdog_s``: a child without a heartbeat for so long is killed, see `Settings.watchdog_s`.
+        ``watchdog_s``: a child without a heartbeat for so long is killed, see `Settings.watchdog_s`. ``always_again``:
+        whatever its end was, it is started again.
         """
+        self._always_again = always_again
         self.payload, self.watchdog_s = payload, watchdog_s
-        self._module, self._fd, self._more_fds = module, fd, more_fds
+        self._module, self._fd = module, fd
+        self.more_fds = more_fds
         self._heartbeat = Heartbeat()
         self._restart_at = self._started = self._last_heartbeat_at = self._killed_at = 0.0
         self._asked_at: float | None = None
@@ -81,7 +93,7 @@ class ChildSupervisor:
         # A child must not die of a signal that comes before it listens: it lets it through when it does.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, WATCHDOG_SIGNAL})
         try:
-            self.child = Child(self._module, self.payload, (self._fd, self._heartbeat.fd, *self._more_fds))
+            self.child = Child(self._module, self.payload, (self._fd, self._heartbeat.fd, *self.more_fds))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -121,10 +133,13 @@ class ChildSupervisor:
                 return None
             code, how = None, f"shows no sign of life for {silent_s:.1f} s and is killed"
         self._kill()
-        if code in (0, NOT_ALL_JUDGED) or (code in FATAL_EXIT_CODES and not self.proven):
+        for_good = code in (0, NOT_ALL_JUDGED) or (code in FATAL_EXIT_CODES and not self.proven)
+        if for_good and not self._always_again:
             return code
         self.failures = 0 if now - self._started > STABLE_RUN_S else self.failures
         pause = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
+        if self._always_again:
+            pause = min(pause, ALWAYS_AGAIN_S)
         self.failures += 1
         self._restart_at = now + pause
         log.error("%s %s; it is started again in %.1f s", self._module, how, pause)

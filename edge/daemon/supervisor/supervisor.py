@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SinkError, SourceError
+from edge.contracts.errors import DeviceError, EdgeError, SinkError, SourceError
 from edge.daemon.job import NOT_ALL_JUDGED
 from edge.daemon.supervisor import systemd_notify
 from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, KILL_WAIT_S, ChildSupervisor, describe_exit
+from edge.daemon.supervisor.reload import reloaded_job
+from edge.daemon.supervisor.viewer import Viewer
 from edge.process.reaper import reaper
 from edge.process.shared_notes import SharedNotes
 from edge.process.start_gate import StartGate
@@ -68,6 +70,7 @@ class Supervisor:
         ``reload`` returns the job as the configuration now is, or raises `EdgeError`; ``check_state_dir`` raises
         `DeviceError` if the state directory is not ours any more; ``on_begin`` is called after those checks.
         """
+        viewer = Viewer(job)  # first: an address that cannot be had is said before anything is started
         self._job, self._reload, self._on_begin = job, reload, on_begin
         self._check_state_dir, self._state_dir_checked_at = check_state_dir, time.monotonic()
         self._previous: DaemonJob | None = None
@@ -77,9 +80,11 @@ class Supervisor:
         self._notes = SharedNotes()
         """What one frame process writes down for the next: which runtimes failed."""
         self._gate = StartGate(2)
-        payload, watchdog_s, gate = msgspec.json.encode(job), job.settings.watchdog_s, self._gate.fds
-        self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s, more_fds=gate)
-        fds = (self._notes.fd, *gate)
+        self._viewer = viewer
+        payload, watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
+        fds = (*self._gate.fds, *viewer.publisher_fds)
+        self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s, more_fds=fds)
+        fds = (self._notes.fd, *self._gate.fds, *viewer.frame_fds)
         self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=fds)
         reaper.on_change = self._tell_left_behind
         self._heartbeat_seen = {self._publisher: False, self._frame: False}
@@ -98,9 +103,11 @@ class Supervisor:
         if now - self._checked_at > SUSPENDED_S:
             self._publisher.reset_watchdog()
             self._frame.reset_watchdog()
+            self._viewer.reset_watchdog()
         self._checked_at = now
         self._open_gate_if_due()
         self._forward_heartbeats()
+        self._viewer.check()
         code = self._publisher.check() or None  # its clean end is never by itself
         code = self._frame.check() if code is None else code
         if code in FATAL_EXIT_CODES and self._previous is not None:
@@ -108,10 +115,8 @@ class Supervisor:
             self._restart_with(self._previous)
             self._previous = None
             return None
-        if (
-            systemd_notify.has_service_manager()
-            and max(self._publisher.failures, self._frame.failures) >= RESTART_LIMIT
-        ):
+        failures = max(self._publisher.failures, self._frame.failures)
+        if systemd_notify.has_service_manager() and failures >= RESTART_LIMIT:
             log.error(
                 "a process failed %d times in a row: giving up, the service manager may start anew", RESTART_LIMIT
             )
@@ -128,12 +133,13 @@ class Supervisor:
         if not self.begun and (self._gate.due() or self._frame.failures or self._publisher.failures):
             self._on_begin()
             self._gate.open()
+            self._viewer.start()
 
     def reload(self) -> None:
         """Reload the configuration (SIGHUP) and restart the children with it; log why where it cannot be."""
         systemd_notify.notify(systemd_notify.RELOADING, f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            job = self._reloaded()
+            job = reloaded_job(self._reload, self._job)
         except EdgeError as error:
             log.error("the configuration is not reloaded: %s (%s)", error.message, error.hint)
         else:
@@ -148,6 +154,7 @@ class Supervisor:
     def stop_quickly(self) -> None:
         """Stop both children within `STOP_LIMIT_S`: all to the disk, then what time there is for the receivers."""
         deadline = time.monotonic() + STOP_LIMIT_S
+        self._viewer.terminate()
         self._frame.stop(FRAME_STOP_LIMIT_S)  # first: what it still has goes to the outbox
         self._publisher.terminate()
         # Whoever cannot be killed (state D) is waited for a moment longer, see `KILL_WAIT_S`: that counts as well.
@@ -202,6 +209,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Kill what still runs, and close the sockets; after a stop."""
+        self._viewer.close()
         for child_supervisor in (self._frame, self._publisher):
             child_supervisor.stop(0.0)
             child_supervisor.close()
@@ -232,18 +240,12 @@ class Supervisor:
         systemd_notify.notify(systemd_notify.ALIVE)
         self._previous = None
 
-    def _reloaded(self) -> DaemonJob:
-        if self._reload is None:
-            raise ConfigError("this daemon has no configuration to reload", hint="restart it")
-        job = self._reload()
-        for name in ("site", "device", "state_dir"):
-            if getattr(job.settings, name) != getattr(self._job.settings, name):
-                raise ConfigError(f"{name} has changed", hint="who and where a daemon is changes with a restart only")
-        return job
-
     def _restart_with(self, job: DaemonJob) -> None:
         self._job = job
         self.stop_quickly()
+        self._viewer.restart_with(job)
+        self._publisher.more_fds = (*self._gate.fds, *self._viewer.publisher_fds)
+        self._frame.more_fds = (self._notes.fd, *self._gate.fds, *self._viewer.frame_fds)
         for child_supervisor in (self._publisher, self._frame):
             child_supervisor.payload, child_supervisor.watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
             child_supervisor.failures, child_supervisor.proven = 0, False

@@ -40,24 +40,30 @@ def make_ring_memory(slot_bytes: int) -> int:
     return fd
 
 
-class _RingMemory:
-    """Views of the shared memory that both sides have."""
+class RingMemory:
+    """Views of the shared memory that both sides of a ring have; a slot holds numbers, a note of bytes, and pixels."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(
+        self, fd: int, fields: int = _FIELDS, header_bytes: int = HEADER_BYTES, slot_header: int = SLOT_HEADER_BYTES
+    ) -> None:
+        """Map ``fd``: ``header_bytes`` for all headers, of which a slot has ``slot_header``, with ``fields`` numbers.
+
+        Raises `SourceError` for memory that could shrink, or is too small.
+        """
         size = os.fstat(fd).st_size
-        if size <= HEADER_BYTES or fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALS != SEALS:
+        if size <= header_bytes or fcntl.fcntl(fd, fcntl.F_GET_SEALS) & SEALS != SEALS:
             raise SourceError("the live source's process gave no proper memory")
-        self.slot_bytes = (size - HEADER_BYTES) // SLOTS
+        self.slot_bytes = (size - header_bytes) // SLOTS
         memory = mmap.mmap(fd, size)
-        self.count = np.frombuffer(memory, np.int64, 1)
+        self.words = np.frombuffer(memory, np.int64, 8)
+        """Numbers of the whole ring; the first is `count`."""
+        self.count = self.words[:1]
         """How many frames were written."""
-        starts = [SLOT_HEADER_BYTES * slot + 64 for slot in range(SLOTS)]
-        self.fields = [np.frombuffer(memory, np.int64, _FIELDS, start) for start in starts]
-        self.regions = [
-            np.frombuffer(memory, np.uint8, SLOT_HEADER_BYTES - 8 * _FIELDS, start + 8 * _FIELDS) for start in starts
-        ]
+        starts = [slot_header * slot + 64 for slot in range(SLOTS)]
+        self.fields = [np.frombuffer(memory, np.int64, fields, start) for start in starts]
+        self.notes = [np.frombuffer(memory, np.uint8, slot_header - 8 * fields, start + 8 * fields) for start in starts]
         self.pixels = [
-            np.frombuffer(memory, np.uint8, self.slot_bytes, HEADER_BYTES + slot * self.slot_bytes)
+            np.frombuffer(memory, np.uint8, self.slot_bytes, header_bytes + slot * self.slot_bytes)
             for slot in range(SLOTS)
         ]
 
@@ -67,7 +73,7 @@ class RingWriter:
 
     def __init__(self, fd: int, written: int = 0, left_out: int = 0) -> None:
         """``written``, ``left_out``: frames before this ring; the counts go on."""
-        self._memory = _RingMemory(fd)
+        self._memory = RingMemory(fd)
         self._memory.count[0] = self.written = written
         self.left_out = left_out
         self.slot_bytes = self._memory.slot_bytes
@@ -78,11 +84,11 @@ class RingWriter:
         slot = self.written % SLOTS
         fields = self._memory.fields[slot]
         regions = msgspec.json.encode(frame.regions) if frame.regions else b""
-        if len(regions) > self._memory.regions[slot].size:
+        if len(regions) > self._memory.notes[slot].size:
             raise SourceError(f"a frame with {len(frame.regions)} regions is not taken")
         fields[0] += 1  # odd: being written
         self._memory.pixels[slot][: pixels.nbytes].reshape(pixels.shape)[...] = pixels
-        self._memory.regions[slot][: len(regions)] = np.frombuffer(regions, np.uint8)
+        self._memory.notes[slot][: len(regions)] = np.frombuffer(regions, np.uint8)
         self.left_out += frame.left_out  # of all until now: frames that are overwritten take no count along
         fields[1:] = (
             self.written,
@@ -112,7 +118,7 @@ class RingReader:
     """The parent's side of the ring. What the child wrote is checked: it may have gone mad."""
 
     def __init__(self, fd: int) -> None:
-        self._memory = _RingMemory(fd)
+        self._memory = RingMemory(fd)
 
     def newest(self, taken: int) -> TakenFrame | None:
         """Copy the newest frame; None if its number is below ``taken``: no new one is there."""
@@ -140,7 +146,7 @@ class RingReader:
         regions: tuple[Region, ...] = ()
         if regions_bytes:
             try:
-                regions = decode_json(self._memory.regions[slot][:regions_bytes].tobytes(), tuple[Region, ...])
+                regions = decode_json(self._memory.notes[slot][:regions_bytes].tobytes(), tuple[Region, ...])
             except UnreadableError as error:
                 raise SourceError(f"the live source's process gave regions that cannot be read: {error}") from None
         return LiveFrame(pixels, captured_ns, None if media_ns == _NO_TIME else media_ns, regions, left_out)

@@ -10,6 +10,7 @@ from edge.config.settings import Settings
 from edge.contracts.errors import SinkError, SourceError
 from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.daemon.supervisor import child_supervisor, supervisor
+from edge.daemon.supervisor.viewer import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +126,7 @@ def test_the_limits_of_a_stop_add_up_to_the_limit_of_all(
     stopping = supervisor.Supervisor.__new__(supervisor.Supervisor)
     settings = Settings(device="cart", state_dir=str(tmp_path), drain_timeout_s=drain_s)
     stopping._job = DaemonJob(settings=settings, run_id="run")
+    stopping._viewer = Viewer(stopping._job)
     stopping._frame = stopping._publisher = NeverEnds(clock)  # type: ignore[assignment]
     stopping.stop_quickly()
     assert clock[0] - 100.0 <= supervisor.STOP_LIMIT_S + 1e-9
