@@ -60,6 +60,11 @@ class MixSection(RecipeSection, frozen=True, kw_only=True):
     lesion. 0: no crops."""
     phantoms: Count = 100
     """Rendered phantoms; the malignancy head never learns from them."""
+    erased: Share = 0.0
+    """Share of the pictures with a lesion that an epoch also shows without it, filled by ``fillings``; as many pictures
+    that keep their lesion are filled elsewhere."""
+    fillings: str = ""
+    """Path of the file that ``python -m training fill`` wrote; needed where ``erased`` is not 0."""
 
 
 class GateSection(RecipeSection, frozen=True, kw_only=True):

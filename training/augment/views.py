@@ -30,8 +30,11 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge.contracts.errors import ConfigError
 from edge.preprocess.preprocessor import Preprocessor
-from training.augment.samples import Sample, augment, lesion_free, to_sample
+from training.augment.fillings import Fillings, paste
+from training.augment.samples import Sample, augment, lesion_free, replace_pixels, to_sample
+from training.datasets import UNLABELLED
 from training.phantoms import phantom
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ PHANTOM_WEIGHT = 0.5
 """Weight of a phantom in the mask's loss, beside 1 of a picture: they are easier than real scans."""
 CHUNK = 64
 MAKERS = (
-    *(f"augment/{name}.py" for name in ("samples", "appearance", "geometry", "views")),
+    *(f"augment/{name}.py" for name in ("samples", "appearance", "geometry", "views", "fillings")),
     *(f"{name}.py" for name in ("phantoms", "network", "weights")),
 )
 """Files of the package that the digest of the cache is made from: a change in one of them makes new views."""
@@ -61,7 +64,7 @@ class ViewRow:
     """Plan of one row of a view, before its sample is made."""
 
     kind: str
-    """``picture``, ``crop`` (clear of any lesion) or ``phantom``."""
+    """``picture``, ``crop`` (clear of any lesion), ``erased`` (its lesion filled with tissue) or ``phantom``."""
     number: int
     """Of the item, or of the phantom."""
     view: int
@@ -72,14 +75,19 @@ class Views:
 
     def __init__(self, items: Sequence[Item], recipe: Recipe, cache: Path) -> None:
         self.items, self.recipe = list(items), recipe
-        self.folder = cache / _digest(items, recipe)
+        self.fillings = load_fillings(recipe)
+        self.folder = cache / _digest(items, recipe, self.fillings)
 
     def plan(self, view: int) -> list[ViewRow]:
-        """Plan the rows of a view: each picture once, crops of every ``crop_every``-th, some phantoms."""
+        """Plan the rows of a view: each picture once, crops of every ``crop_every``-th, some erased, some phantoms."""
         mix = self.recipe.mix
         rows = [ViewRow("picture", i, view) for i in range(len(self.items))]
         if mix.crop_every:
             rows += [ViewRow("crop", i, view) for i in range(view % mix.crop_every, len(self.items), mix.crop_every)]
+        if self.fillings is not None:
+            can = self.fillings.erased_items()
+            drawn = np.random.default_rng((self.recipe.seed, view, 3)).random(len(self.items)) < mix.erased
+            rows += [ViewRow("erased", i, view) for i in np.flatnonzero(drawn).tolist() if self.items[i].id in can]
         rng = np.random.default_rng((self.recipe.seed, view))
         return rows + [ViewRow("phantom", int(k), view) for k in rng.integers(0, PHANTOMS, mix.phantoms)]
 
@@ -144,7 +152,7 @@ class Views:
         chunks = [plan[i : i + CHUNK] for i in range(0, len(plan), CHUNK)]
         workers = max(1, (os.cpu_count() or 2) - 1)
         with ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=_start, initargs=(self.items, self.recipe)
+            workers, get_context("spawn"), initializer=_start, initargs=(self.items, self.recipe, self.fillings)
         ) as pool:
             waiting = [pool.submit(_make_all, chunk) for chunk in chunks[: workers + 2]]
             for ahead in range(workers + 2, len(chunks) + workers + 2):
@@ -159,16 +167,31 @@ class Views:
 _shared: dict[str, Any] = {}
 
 
-def _start(items: list[Item], recipe: Recipe) -> None:
+def _start(items: list[Item], recipe: Recipe, fillings: Fillings | None) -> None:
     cv2.setNumThreads(1)
-    _shared.update(items=items, recipe=recipe)
+    _shared.update(items=items, recipe=recipe, fillings=fillings)
 
 
 def _make_all(rows: Sequence[ViewRow]) -> list[Sample]:
-    return [make_sample(row, _shared["items"], _shared["recipe"]) for row in rows]
+    return [make_sample(row, _shared["items"], _shared["recipe"], _shared["fillings"]) for row in rows]
 
 
-def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe) -> Sample:
+def load_fillings(recipe: Recipe) -> Fillings | None:
+    """Read the fillings that a recipe mixes in; None where it mixes in none.
+
+    Raises ConfigError where the recipe names no file, or the file is none.
+    """
+    if not recipe.mix.erased:
+        return None
+    if not recipe.mix.fillings:
+        raise ConfigError(
+            f"[mix] erased = {recipe.mix.erased:g}, and no fillings",
+            hint="python -m training fill --data DATA --out FILE makes them; then [mix] fillings = FILE",
+        )
+    return Fillings(Path(recipe.mix.fillings))
+
+
+def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe, fillings: Fillings | None = None) -> Sample:
     """Make one augmented sample; its appearance depends on the recipe's seed, the item and the view alone."""
     preprocess = Preprocessor(recipe.preprocess)
     if row.kind == "phantom":
@@ -178,7 +201,20 @@ def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe) -> Sample:
     rng = np.random.default_rng((recipe.seed, row.view, int(row.kind == "crop"), zlib.crc32(item.id.encode())))
     if row.kind == "crop":
         item = lesion_free(rng, item) or item
+    elif fillings is not None:
+        item = _filled(rng, item, row, fillings, recipe.mix.erased)
     return to_sample(augment(rng, item), preprocess)
+
+
+def _filled(rng: np.random.Generator, item: Item, row: ViewRow, fillings: Fillings, share: float) -> Item:
+    """Item without its lesion; or with it and, as often as lesions are erased, filled beside it."""
+    if row.kind == "erased":
+        erased = fillings.get(item.id, "erased", row.view)
+        if erased is None:
+            return item
+        return replace_pixels(item, paste(item.image, erased), np.zeros_like(item.mask), UNLABELLED)
+    beside = fillings.get(item.id, "beside", row.view) if rng.random() < share else None
+    return item if beside is None else replace_pixels(item, paste(item.image, beside), item.mask)
 
 
 def _remove_stale_folders(place: Path) -> None:
@@ -207,8 +243,9 @@ def cell_shares(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cells
 
 
-def _digest(items: Sequence[Item], recipe: Recipe) -> str:
+def _digest(items: Sequence[Item], recipe: Recipe, fillings: Fillings | None) -> str:
     digest = hashlib.sha256(msgspec.json.encode([recipe.preprocess, recipe.seed, recipe.mix]))
+    digest.update(b"" if fillings is None else fillings.digest.encode())
     for item in items:
         digest.update(f"{item.source}/{item.id} {item.label}\n".encode())
         for pixels in (item.image, item.mask):
