@@ -66,3 +66,26 @@ def fill(
     from training.gan.fill_command import fill_into
 
     typer.echo(fill_into(out, data, gan, by, recipe, protocol, variants, seed))
+
+
+@app.command(
+    "gan-figures", epilog="\b\nExample:\n  python -m training gan-figures --gan runs/gan --data DATA --model runs/b2b"
+)
+def gan_figures(
+    data: AnyPictures = None,
+    gan: Annotated[Path | None, typer.Option(help="Folder of a finished generator, for --by generator.")] = None,
+    by: Annotated[Literal["generator", "inpaint", "copy"], typer.Option(help="The way to fill.")] = "generator",
+    model: Annotated[
+        Path | None, typer.Option(help="Run of a lesion model: judged on its test pictures, and by its mask.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write the figures into this JSON file.")] = None,
+    seed: Annotated[int, typer.Option(help="Of places and grain.")] = 1,
+) -> None:
+    """Whether fillings erase, can be told from tissue, give training pictures away, and look like tissue."""
+    import json
+
+    from training.gan.figures import figures_of
+
+    found = figures_of(by, gan, data, model, seed, typer.echo)
+    if out is not None:
+        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

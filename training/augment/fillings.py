@@ -45,7 +45,7 @@ def paste(image: NDArray[np.uint8], filling: Filling) -> NDArray[np.uint8]:
     h, w = filling.pixels.shape
     place = np.s_[filling.y : filling.y + h, filling.x : filling.x + w]
     share = filling.weight.astype(np.float32) / 255
-    out = image.copy()
+    out: NDArray[np.uint8] = image.copy()
     out[place] = np.rint(image[place] * (1 - share) + filling.pixels * share)
     return out
 

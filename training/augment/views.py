@@ -202,18 +202,20 @@ def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe, fillings: F
     if row.kind == "crop":
         item = lesion_free(rng, item) or item
     elif fillings is not None:
-        item = _filled(rng, item, row, fillings, recipe.mix.erased)
+        item = _filled(item, row, fillings, recipe)
     return to_sample(augment(rng, item), preprocess)
 
 
-def _filled(rng: np.random.Generator, item: Item, row: ViewRow, fillings: Fillings, share: float) -> Item:
+def _filled(item: Item, row: ViewRow, fillings: Fillings, recipe: Recipe) -> Item:
     """Item without its lesion; or with it and, as often as lesions are erased, filled beside it."""
     if row.kind == "erased":
         erased = fillings.get(item.id, "erased", row.view)
         if erased is None:
             return item
         return replace_pixels(item, paste(item.image, erased), np.zeros_like(item.mask), UNLABELLED)
-    beside = fillings.get(item.id, "beside", row.view) if rng.random() < share else None
+    # Numbers of its own: a picture that is not filled looks the same whatever fills the others.
+    drawn = np.random.default_rng((recipe.seed, row.view, 4, zlib.crc32(item.id.encode()))).random()
+    beside = fillings.get(item.id, "beside", row.view) if drawn < recipe.mix.erased else None
     return item if beside is None else replace_pixels(item, paste(item.image, beside), item.mask)
 
 
