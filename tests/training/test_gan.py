@@ -28,7 +28,10 @@ from training.recipe import load_recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Keras 3.15 with NumPy 2.4
+]
 TOY = ["--epochs", "2", "--l1-epochs", "1", "--steps", "3", "--batch", "2", "--threads", "1"]
 
 
@@ -67,6 +70,8 @@ def test_generator_erases_from_the_command_line_to_a_view(tmp_path: Path, monkey
     fillings = Fillings(out)
     assert fillings.learnt_from == set(load_gan_record(run).pictures)
     assert len(fillings.erased_items()) > 5
+    call("look", "--gan", run, "--out", tmp_path / "sheet.png", "--count", "4")
+    assert (tmp_path / "sheet.png").stat().st_size > 10_000
     figures = tmp_path / "figures.json"
     call("gan-figures", "--gan", run, "--out", figures)
     assert {"detector", "features"} <= set(json.loads(figures.read_text()))

@@ -27,7 +27,7 @@ COPY_TRIES = 32
 
 
 class Filler(Protocol):
-    """Fills one hole."""
+    """Callable that fills one hole in a picture."""
 
     def __call__(
         self, image: NDArray[np.uint8], hole: NDArray[np.uint8], taken: NDArray[np.uint8], rng: np.random.Generator
