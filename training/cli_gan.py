@@ -62,7 +62,10 @@ def fill(
     variants: Annotated[int, typer.Option(min=1, max=16, help="Fillings of each picture.")] = 3,
     seed: Annotated[int, typer.Option(help="Of places and grain.")] = 1,
 ) -> None:
-    """Erase each training picture's lesion, and fill as many holes beside lesions, for recipes to mix in."""
+    """Erase each training picture's lesion, and fill as many holes beside lesions, for recipes to mix in.
+
+    With a generator of --task draw: draw a lesion beside each.
+    """
     from training.gan.fill_command import fill_into
 
     typer.echo(fill_into(out, data, gan, by, recipe, protocol, variants, seed))

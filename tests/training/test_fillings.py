@@ -91,7 +91,7 @@ def test_fillings_are_read_as_they_were_written(tmp_path: Path, items: list[Item
         assert np.array_equal(same.pixels, filling.pixels)
         assert np.array_equal(same.weight, filling.weight)
     assert read.get("nobody", "erased", 0) is None
-    assert read.erased_items() == {item.id for item in items if item.mask.any()}
+    assert read.items_with("erased") == {item.id for item in items if item.mask.any()}
 
 
 def test_a_view_erases_lesions_and_fills_as_many_beside(tmp_path: Path, items: list[Item]) -> None:
@@ -137,7 +137,7 @@ def test_what_is_no_file_of_fillings_is_refused(tmp_path: Path, items: list[Item
         write_fillings(tmp_path / "none.npz", {}, "inpaint", [])
     recipe = mixed(tmp_path / "x")
     unnamed = msgspec.structs.replace(recipe, mix=msgspec.structs.replace(recipe.mix, fillings=""))
-    with pytest.raises(ConfigError, match=r"erased = 0\.5, and no fillings"):
+    with pytest.raises(ConfigError, match=r"erased = 0\.5, drawn = 0, and no fillings"):
         Views(items, unnamed, tmp_path)
 
 

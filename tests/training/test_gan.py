@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,17 +15,21 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow: make test-t
 from typer.testing import CliRunner
 
 from edge.contracts.errors import ConfigError
-from training.augment.fillings import Fillings
+from training.augment.fillings import Fillings, drawn_mask, write_fillings
+from training.augment.views import Views, make_sample
 from training.cli import app
 from training.gan import pictures as gan_pictures
-from training.gan.loop import LOG, SHEETS
+from training.gan.eraser import Eraser
+from training.gan.fill_pictures import draw_lesions
+from training.gan.loop import LOG, SHEETS, GanTraining
 from training.gan.networks import MOST_PARAMETERS, build_discriminator, build_generator
 from training.gan.patches import PatchSource
 from training.gan.pictures import load_pictures, scaled_training_pictures
 from training.gan.run import WEIGHTS, load_gan_record
-from training.gan.settings import GanRecipe, GeneratorSection
+from training.gan.settings import GanRecipe, GanRecord, GeneratorSection
 from training.gan.warnings import texture_ratio, warnings_of
 from training.recipe import load_recipe
+from training.run_record import write_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +75,7 @@ def test_generator_erases_from_the_command_line_to_a_view(tmp_path: Path, monkey
     assert "next: in a recipe" in call("fill", "--gan", run, "--out", out, "--variants", "1")
     fillings = Fillings(out)
     assert fillings.learnt_from == set(load_gan_record(run).pictures)
-    assert len(fillings.erased_items()) > 5
+    assert len(fillings.items_with("erased")) > 5
     call("look", "--gan", run, "--out", tmp_path / "sheet.png", "--count", "4")
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
     figures = tmp_path / "figures.json"
@@ -77,15 +83,9 @@ def test_generator_erases_from_the_command_line_to_a_view(tmp_path: Path, monkey
     assert {"detector", "features"} <= set(json.loads(figures.read_text()))
 
 
-def test_generator_draws_lesions(tmp_path: Path, recipe: GanRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    import msgspec
-
-    from training.gan.loop import GanTraining
-
+def test_generator_draws_lesions(tmp_path: Path, recipe: GanRecipe) -> None:
     _, items = load_pictures(None, recipe)
     labelled = [one for one in scaled_training_pictures(items, recipe) if one.mask.any()]
-    from dataclasses import replace
-
     labelled = [replace(one, label=number % 2) for number, one in enumerate(labelled)]
     source = PatchSource(labelled, "draw", recipe.largest)
     patches = source.batch(np.random.default_rng(0), 4, 64)
@@ -98,6 +98,36 @@ def test_generator_draws_lesions(tmp_path: Path, recipe: GanRecipe, monkeypatch:
         assert np.isfinite(losses).all()
     made = drawing.filled(patches, 1)
     assert np.array_equal(made[patches.hole == 0], patches.pixels[patches.hole == 0])
+    drawing.generator.save_weights(tmp_path / WEIGHTS)
+    record = GanRecord(
+        recipe=drawing.recipe,
+        git_revision="",
+        created="",
+        epochs_done=1,
+        steps_done=2,
+        hours=0.0,
+        stopped_by="epochs",
+        data="phantoms",
+        pictures=[],
+    )
+    write_record(tmp_path, record)
+    named = [replace(item, label=number % 2) for number, item in enumerate(items)]
+    found = draw_lesions(named, Eraser(tmp_path), 1, 1)
+    assert len(found) > 4
+    write_fillings(tmp_path / "drawn.npz", found, "generator", [])
+    mix = msgspec.structs.replace(load_recipe("breast").mix, drawn=0.5, fillings=str(tmp_path / "drawn.npz"))
+    breast = msgspec.structs.replace(load_recipe("breast"), mix=mix)
+    views = Views(named, breast, tmp_path)
+    row = next(one for one in views.plan(0) if one.kind == "drawn")
+    fillings = Fillings(tmp_path / "drawn.npz")
+    filling = fillings.get(named[row.number].id, "drawn", 0)
+    assert filling is not None
+    both = drawn_mask(filling, named[row.number].mask)
+    assert both.any()
+    assert not (both & named[row.number].mask).any()
+    sample = make_sample(row, named, breast, fillings)
+    assert sample.label == named[row.number].label
+    assert sample.mask.any()
 
 
 def test_drawing_without_labels_is_refused(recipe: GanRecipe) -> None:

@@ -3,8 +3,8 @@
 A network finds traces of filling before it finds tissue. So for each filling that removes a lesion there is one of the
 same kind that removes none: pictures that keep their lesion are filled elsewhere, at the same rate and sizes.
 
-    fillings.npz    x, y, shapes, starts, pixels, weights: the patches, one after another; names: item id, kind,
-                    variant; method, shapes of the recipe; learnt_from: ids of the pictures that the generator saw
+    fillings.npz    x, y, shapes, starts, pixels, weights, lesions: the patches, one after another; names: item id,
+                    kind, variant; method; learnt_from: ids of the pictures that the generator saw
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Kind = Literal["erased", "beside"]
-KINDS: tuple[Kind, ...] = ("erased", "beside")
+Kind = Literal["erased", "beside", "drawn"]
+"""Lesion removed; tissue beside the lesion filled; another lesion drawn beside it, of the picture's own class."""
 HINT = "make one with: python -m training fill --data DATA --out FILE"
 
 
@@ -38,6 +38,8 @@ class Filling:
     """(h, w) uint8 grey."""
     weight: NDArray[np.uint8]
     """(h, w) uint8: 255 where the patch is seen alone, 0 where the picture is."""
+    lesion: NDArray[np.uint8] | None = None
+    """(h, w) uint8 0/1: the lesion that was drawn; None: there is none."""
 
 
 def paste(image: NDArray[np.uint8], filling: Filling) -> NDArray[np.uint8]:
@@ -47,6 +49,15 @@ def paste(image: NDArray[np.uint8], filling: Filling) -> NDArray[np.uint8]:
     share = filling.weight.astype(np.float32) / 255
     out: NDArray[np.uint8] = image.copy()
     out[place] = np.rint(image[place] * (1 - share) + filling.pixels * share)
+    return out
+
+
+def drawn_mask(filling: Filling, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mask (H, W) uint8 0/1 of the lesion that was drawn alone, of the size of the picture's ``mask``."""
+    out = np.zeros_like(mask)
+    h, w = filling.pixels.shape
+    if filling.lesion is not None:
+        out[filling.y : filling.y + h, filling.x : filling.x + w] = filling.lesion
     return out
 
 
@@ -76,12 +87,13 @@ class Fillings:
             return None
         arrays = self._arrays
         (h, w), start = arrays["shapes"][row], int(arrays["starts"][row])
-        patch, weight = (arrays[name][start : start + h * w].reshape(h, w) for name in ("pixels", "weights"))
-        return Filling(int(arrays["x"][row]), int(arrays["y"][row]), patch, weight)
+        parts = [arrays[name][start : start + h * w].reshape(h, w) for name in ("pixels", "weights", "lesions")]
+        lesion = parts[2] if kind == "drawn" else None
+        return Filling(int(arrays["x"][row]), int(arrays["y"][row]), parts[0], parts[1], lesion)
 
-    def erased_items(self) -> set[str]:
-        """Ids of all items that have a filling in their lesion's place."""
-        return {item for item, kind, _ in self._rows if kind == "erased"}
+    def items_with(self, kind: Kind) -> set[str]:
+        """Ids of all items that have a filling of this kind."""
+        return {item for item, of, _ in self._rows if of == kind}
 
 
 def write_fillings(
@@ -100,8 +112,13 @@ def write_fillings(
         "starts": np.concatenate([[0], np.cumsum(sizes)[:-1]]),
         "pixels": np.concatenate([one.pixels.reshape(-1) for one in all_of]),
         "weights": np.concatenate([one.weight.reshape(-1) for one in all_of]),
+        "lesions": np.concatenate([_lesion_of(one).reshape(-1) for one in all_of]),
         "method": np.array(method),
         "learnt_from": np.array(sorted(learnt_from), dtype=str),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)
+
+
+def _lesion_of(filling: Filling) -> NDArray[np.uint8]:
+    return np.zeros_like(filling.pixels) if filling.lesion is None else filling.lesion

@@ -32,7 +32,7 @@ import numpy as np
 
 from edge.contracts.errors import ConfigError
 from edge.preprocess.preprocessor import Preprocessor
-from training.augment.fillings import Fillings, paste
+from training.augment.fillings import Fillings, drawn_mask, paste
 from training.augment.samples import Sample, augment, lesion_free, replace_pixels, to_sample
 from training.datasets import UNLABELLED
 from training.phantoms import phantom
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from training.augment.fillings import Kind
     from training.datasets import Item
     from training.recipe import Recipe
 
@@ -64,7 +65,8 @@ class ViewRow:
     """Plan of one row of a view, before its sample is made."""
 
     kind: str
-    """``picture``, ``crop`` (clear of any lesion), ``erased`` (its lesion filled with tissue) or ``phantom``."""
+    """``picture``; ``crop``, clear of any lesion; ``erased``, its lesion filled with tissue; ``drawn``, with another
+    lesion; or ``phantom``."""
     number: int
     """Of the item, or of the phantom."""
     view: int
@@ -85,11 +87,15 @@ class Views:
         if mix.crop_every:
             rows += [ViewRow("crop", i, view) for i in range(view % mix.crop_every, len(self.items), mix.crop_every)]
         if self.fillings is not None:
-            can = self.fillings.erased_items()
-            drawn = np.random.default_rng((self.recipe.seed, view, 3)).random(len(self.items)) < mix.erased
-            rows += [ViewRow("erased", i, view) for i in np.flatnonzero(drawn).tolist() if self.items[i].id in can]
+            rows += self._filled_rows("erased", mix.erased, view) + self._filled_rows("drawn", mix.drawn, view)
         rng = np.random.default_rng((self.recipe.seed, view))
         return rows + [ViewRow("phantom", int(k), view) for k in rng.integers(0, PHANTOMS, mix.phantoms)]
+
+    def _filled_rows(self, kind: Kind, share: float, view: int) -> list[ViewRow]:
+        """Rows of pictures that are shown a second time, filled: about ``share`` of those that can be."""
+        can = set() if self.fillings is None else self.fillings.items_with(kind)
+        chosen = np.random.default_rng((self.recipe.seed, view, 3)).random(len(self.items)) < share
+        return [ViewRow(kind, i, view) for i in np.flatnonzero(chosen).tolist() if self.items[i].id in can]
 
     def place(self, view: int) -> Path:
         """The folder that one view is cached in."""
@@ -181,14 +187,22 @@ def load_fillings(recipe: Recipe) -> Fillings | None:
 
     Raises ConfigError where the recipe names no file, or the file is none.
     """
-    if not recipe.mix.erased:
+    mix = recipe.mix
+    if not mix.erased and not mix.drawn:
         return None
-    if not recipe.mix.fillings:
+    if not mix.fillings:
         raise ConfigError(
-            f"[mix] erased = {recipe.mix.erased:g}, and no fillings",
+            f"[mix] erased = {mix.erased:g}, drawn = {mix.drawn:g}, and no fillings",
             hint="python -m training fill --data DATA --out FILE makes them; then [mix] fillings = FILE",
         )
-    return Fillings(Path(recipe.mix.fillings))
+    found = Fillings(Path(mix.fillings))
+    wanted: dict[Kind, float] = {"erased": mix.erased, "drawn": mix.drawn}
+    for kind, share in wanted.items():
+        if share and not found.items_with(kind):
+            raise ConfigError(
+                f"{mix.fillings} holds nothing {kind}", hint="the generator of its --gan has another task"
+            )
+    return found
 
 
 def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe, fillings: Fillings | None = None) -> Sample:
@@ -207,15 +221,22 @@ def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe, fillings: F
 
 
 def _filled(item: Item, row: ViewRow, fillings: Fillings, recipe: Recipe) -> Item:
-    """Item without its lesion; or with it and, as often as lesions are erased, filled beside it."""
+    """Item without its lesion, or with another; else, as often as lesions are erased, filled beside its own."""
+    if row.kind == "drawn":
+        drawn = fillings.get(item.id, "drawn", row.view)
+        return (
+            item
+            if drawn is None
+            else replace_pixels(item, paste(item.image, drawn), item.mask | drawn_mask(drawn, item.mask))
+        )
     if row.kind == "erased":
         erased = fillings.get(item.id, "erased", row.view)
         if erased is None:
             return item
         return replace_pixels(item, paste(item.image, erased), np.zeros_like(item.mask), UNLABELLED)
     # Numbers of its own: a picture that is not filled looks the same whatever fills the others.
-    drawn = np.random.default_rng((recipe.seed, row.view, 4, zlib.crc32(item.id.encode()))).random()
-    beside = fillings.get(item.id, "beside", row.view) if drawn < recipe.mix.erased else None
+    chance = np.random.default_rng((recipe.seed, row.view, 4, zlib.crc32(item.id.encode()))).random()
+    beside = fillings.get(item.id, "beside", row.view) if chance < recipe.mix.erased else None
     return item if beside is None else replace_pixels(item, paste(item.image, beside), item.mask)
 
 

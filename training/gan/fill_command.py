@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import UsageError
 from training.augment.fillings import write_fillings
-from training.gan.fill_pictures import fill_pictures
+from training.gan.fill_pictures import draw_lesions, fill_pictures
 from training.gan.fillers import copy_beside, inpaint
 from training.gan.pictures import load_pictures
+from training.gan.run import load_gan_record
 from training.gan.settings import GanRecipe
 from training.recipe import load_recipe
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from training.datasets import Item
+    from training.gan.eraser import Eraser
     from training.gan.fillers import Filler, Method
 
 
@@ -28,18 +30,30 @@ def fill_into(
     Raises UsageError where a generator is wanted and none is given, or one that learnt from what the protocol holds
     back.
     """
-    filler, learnt_from = filler_of(method, gan)
+    drawer = None if gan is None else drawer_of(gan)
+    filler, learnt_from = filler_of(method, gan) if drawer is None else (drawer, drawer.record.pictures)
     chosen = GanRecipe(protocol=protocol, preprocess=load_recipe(recipe).preprocess)
     name, items = load_pictures(data, chosen)
     check_apart(learnt_from, items, protocol)
     training = [item for item in items if item.split == "train"]
-    found = fill_pictures(training, filler, variants, seed)
+    if drawer is not None:
+        found, share = draw_lesions(training, drawer, variants, seed), "drawn"
+        told = f"{len(found)} lesions drawn into pictures of {name}"
+    else:
+        found, share = fill_pictures(training, filler, variants, seed), "erased"
+        erased = sum(kind == "erased" for _, kind, _ in found)
+        told = f"{erased} lesions of {name} erased, {len(found) - erased} holes beside lesions filled, by {method}"
     write_fillings(out, found, method, learnt_from)
-    erased = sum(kind == "erased" for _, kind, _ in found)
-    return (
-        f"{out}: {erased} lesions of {name} erased, {len(found) - erased} holes beside lesions filled, by {method}\n"
-        f"next: in a recipe, [mix] erased = 0.3 and fillings = {str(out)!r}"
-    )
+    return f"{out}: {told}\nnext: in a recipe, [mix] {share} = 0.3 and fillings = {str(out)!r}"
+
+
+def drawer_of(gan: Path) -> Eraser | None:
+    """Load a generator that draws lesions; None where it erases them."""
+    if load_gan_record(gan).recipe.task != "draw":
+        return None
+    from training.gan.eraser import Eraser
+
+    return Eraser(gan)
 
 
 def filler_of(method: Method, gan: Path | None) -> tuple[Filler, list[str]]:

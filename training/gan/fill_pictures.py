@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from training.augment.fillings import Filling, Kind
     from training.datasets import Item
+    from training.gan.eraser import Eraser
     from training.gan.fillers import Filler
 
 MARGIN = 0.02
@@ -68,6 +70,33 @@ def fill_pictures(
                 filling = None if hole is None else filler(item.image, hole, taken, rng)
                 if filling is not None:
                     found[item.id, kind, variant] = filling
+    return found
+
+
+def draw_lesions(
+    items: Sequence[Item], eraser: Eraser, variants: int, seed: int
+) -> dict[tuple[str, Kind, int], Filling]:
+    """Draw a lesion beside that of each picture, in the shape of another's of the same class.
+
+    By (item id, kind, variant). Pictures without a label or a lesion get none.
+    """
+    labelled = [item for item in items if item.label >= 0 and item.mask.any()]
+    found: dict[tuple[str, Kind, int], Filling] = {}
+    for item in tqdm(labelled, desc="draw", mininterval=5):
+        same = [one for one in labelled if one.label == item.label and one.group != item.group]
+        for variant in range(variants if same else 0):
+            rng = np.random.default_rng((seed, variant, zlib.crc32(item.id.encode())))
+            model = same[int(rng.integers(len(same)))]
+            hole = hole_beside(rng, item, _cut(hole_over(model.mask)), model.image.shape[1])
+            if hole is None:
+                continue
+            margin = max(2, round(MARGIN * item.mask.shape[1]))
+            lesion = np.asarray(cv2.erode(hole, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)), np.uint8)
+            if lesion.any():
+                drawn = eraser.draw(item.image, hole, lesion, item.label, rng)
+                h, w = drawn.pixels.shape
+                mask = lesion[drawn.y : drawn.y + h, drawn.x : drawn.x + w]
+                found[item.id, "drawn", variant] = replace(drawn, lesion=mask)
     return found
 
 
