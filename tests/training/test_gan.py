@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(600),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Keras 3.15 with NumPy 2.4
 ]
 TOY = ["--epochs", "2", "--l1-epochs", "1", "--steps", "3", "--batch", "2", "--threads", "1"]
