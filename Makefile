@@ -41,7 +41,7 @@ $(TEST_VENV)/installed: locks/test.txt $(SOURCES)
 	@$(TEST_VENV)/bin/python $(OURS) dist/*.whl
 	@touch $@
 
-PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_ten_phantoms.py tests/training/test_network.py tests/training/test_views.py tests/training/test_clip_run.py
+PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_ten_phantoms.py tests/training/test_network.py tests/training/test_views.py tests/training/test_clip_run.py tests/training/test_gan.py
 PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 $(TEST_VENV)/bin/pytest
 
 test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.

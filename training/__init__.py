@@ -21,11 +21,13 @@ Modules:
 - ``cli_data``: Commands ``training check`` and ``training look``: inspect a data set before training.
 - ``cli_evaluation``: Commands ``training eval``, ``calibrate`` and ``report``: evaluate a model, choose its
   calibration, report on it.
+- ``cli_gan``: Commands ``training gan``, ``fill`` and ``gan-figures``: a generator that removes lesions, or draws them.
 - ``cli_gate``: Command ``training gate``: a new anatomy gate for an existing bundle, judged on what it has not seen.
 - ``clips/``: Recurrent network over the features of frames: sequences to learn from, its fit, and the decisions about
   it.
 - ``datasets``: Readers of the breast data sets BUS-BRA and BUSI, and the checks that every split must pass.
 - ``evaluation/``: Evaluation of held-out predictions: metrics with bootstrap intervals, calibration, thresholds.
+- ``gan/``: Generator that fills a hole in a picture: it removes a lesion (``erase``), or draws one (``draw``).
 - ``gate/``: Anatomy gate, which refuses pictures of other anatomy: its examples, its fit, and its layers in the
   network.
 - ``inspect/``: Inspection of data sets before training and of models after: commands `check`, `look` and `eval`.
@@ -40,5 +42,7 @@ Modules:
   to do next.
 - ``tensorflow_log``: TensorFlow's own log of a training run: kept in a file, off the terminal, where progress and
   results are read.
+- ``tensorflow_threads``: Number of TensorFlow's threads, set before its first use; its own log goes into the run's
+  folder.
 - ``weights``: ImageNet weights of EfficientNet-Lite0 from a package of the package index, read without torch.
 """

@@ -11,7 +11,8 @@ import typer
 
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
-from training import cli_cines, cli_clips, cli_data, cli_evaluation, cli_gate
+from training import cli_cines, cli_clips, cli_data, cli_evaluation, cli_gan, cli_gate
+from training.tensorflow_threads import use_threads
 
 if TYPE_CHECKING:
     from training.classify.recipe import ClassifierRecipe
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-for more in (cli_data.app, cli_evaluation.app, cli_gate.app, cli_cines.app, cli_clips.app):
+for more in (cli_data.app, cli_evaluation.app, cli_gate.app, cli_cines.app, cli_clips.app, cli_gan.app):
     app.add_typer(more)
 
 
@@ -146,7 +147,7 @@ def _run_breast(
     from training.datasets import load_breast_sets
 
     items = load_breast_sets(data)
-    _use_threads(threads, out)
+    use_threads(threads, out)
     from training.breast.cross_validation import train_run
 
     train_run(chosen, items, data, out, cache, typer.echo, gate=gate)
@@ -166,7 +167,7 @@ def cv(
     from training.recipe import load_recipe
 
     chosen, items = load_recipe(recipe), load_breast_sets(data)
-    _use_threads(threads, out)
+    use_threads(threads, out)
     from training.breast.cross_validation import cross_validate
 
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
@@ -240,18 +241,8 @@ def _run_classifier(
         skip_broken=skip_broken,
         tensorboard=tensorboard,
         gate_negatives=gate_negatives,
-        ready=lambda: _use_threads(threads, out),
+        ready=lambda: use_threads(threads, out),
     )
-
-
-def _use_threads(count: int, out: Path) -> None:
-    from training.tensorflow_log import log_tensorflow_into
-
-    log_tensorflow_into(out)
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(count)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def main() -> None:

@@ -37,14 +37,28 @@ def check(
 
 @app.command(epilog="\b\nExample:\n  python -m training look organ/ --out sheet.png")
 def look(
-    data: Annotated[Path, typer.Argument(help="Folder of pictures, as for the recipe.")],
     out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    data: Annotated[Path | None, typer.Argument(help="Folder of pictures, as for the recipe.")] = None,
     recipe: Annotated[str, typer.Option(help="Whose preprocessing and classes.")] = "folder",
     count: Annotated[int, typer.Option(min=1, max=400, help="Of pictures.")] = 48,
     seed: Annotated[int, typer.Option(help="Of choice and augmentation.")] = 1,
     plain: Annotated[bool, typer.Option("--plain", help="Not augmented: as the device would see them.")] = False,
+    gan: Annotated[
+        Path | None, typer.Option(help="Folder of a finished generator: pictures, holes and fillings instead.")
+    ] = None,
 ) -> None:
     """Write a contact sheet of what the network is shown: augmented pictures, masks outlined, labels below."""
+    if gan is not None:
+        from training.gan.look import erased_sheet
+        from training.inspect.contact_sheet import write_png
+
+        write_png(out, erased_sheet(gan, data, count, seed))
+        typer.echo(f"{out}: picture, hole and filling")
+        return
+    if data is None:
+        from edge.contracts.errors import UsageError
+
+        raise UsageError("no pictures to look at", hint="python -m training look organ/ --out sheet.png")
     from training.inspect.contact_sheet import contact_sheet, write_png
     from training.inspect.sample_pictures import choose
 

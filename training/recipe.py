@@ -60,6 +60,13 @@ class MixSection(RecipeSection, frozen=True, kw_only=True):
     lesion. 0: no crops."""
     phantoms: Count = 100
     """Rendered phantoms; the malignancy head never learns from them."""
+    erased: Share = 0.0
+    """Share of the pictures with a lesion that an epoch also shows without it, filled by ``fillings``; as many pictures
+    that keep their lesion are filled elsewhere."""
+    drawn: Share = 0.0
+    """Share of the pictures with a lesion that an epoch also shows with a second one, drawn by ``fillings``."""
+    fillings: str = ""
+    """Path of the file that ``python -m training fill`` wrote; needed where ``erased`` or ``drawn`` is not 0."""
 
 
 class GateSection(RecipeSection, frozen=True, kw_only=True):

@@ -30,8 +30,11 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge.contracts.errors import ConfigError
 from edge.preprocess.preprocessor import Preprocessor
-from training.augment.samples import Sample, augment, lesion_free, to_sample
+from training.augment.fillings import Fillings, drawn_mask, paste
+from training.augment.samples import Sample, augment, lesion_free, replace_pixels, to_sample
+from training.datasets import UNLABELLED
 from training.phantoms import phantom
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from training.augment.fillings import Kind
     from training.datasets import Item
     from training.recipe import Recipe
 
@@ -50,7 +54,7 @@ PHANTOM_WEIGHT = 0.5
 """Weight of a phantom in the mask's loss, beside 1 of a picture: they are easier than real scans."""
 CHUNK = 64
 MAKERS = (
-    *(f"augment/{name}.py" for name in ("samples", "appearance", "geometry", "views")),
+    *(f"augment/{name}.py" for name in ("samples", "appearance", "geometry", "views", "fillings")),
     *(f"{name}.py" for name in ("phantoms", "network", "weights")),
 )
 """Files of the package that the digest of the cache is made from: a change in one of them makes new views."""
@@ -61,7 +65,8 @@ class ViewRow:
     """Plan of one row of a view, before its sample is made."""
 
     kind: str
-    """``picture``, ``crop`` (clear of any lesion) or ``phantom``."""
+    """``picture``; ``crop``, clear of any lesion; ``erased``, its lesion filled with tissue; ``drawn``, with another
+    lesion; or ``phantom``."""
     number: int
     """Of the item, or of the phantom."""
     view: int
@@ -72,16 +77,25 @@ class Views:
 
     def __init__(self, items: Sequence[Item], recipe: Recipe, cache: Path) -> None:
         self.items, self.recipe = list(items), recipe
-        self.folder = cache / _digest(items, recipe)
+        self.fillings = load_fillings(recipe)
+        self.folder = cache / _digest(items, recipe, self.fillings)
 
     def plan(self, view: int) -> list[ViewRow]:
-        """Plan the rows of a view: each picture once, crops of every ``crop_every``-th, some phantoms."""
+        """Plan the rows of a view: each picture once, crops of every ``crop_every``-th, some erased, some phantoms."""
         mix = self.recipe.mix
         rows = [ViewRow("picture", i, view) for i in range(len(self.items))]
         if mix.crop_every:
             rows += [ViewRow("crop", i, view) for i in range(view % mix.crop_every, len(self.items), mix.crop_every)]
+        if self.fillings is not None:
+            rows += self._filled_rows("erased", mix.erased, view) + self._filled_rows("drawn", mix.drawn, view)
         rng = np.random.default_rng((self.recipe.seed, view))
         return rows + [ViewRow("phantom", int(k), view) for k in rng.integers(0, PHANTOMS, mix.phantoms)]
+
+    def _filled_rows(self, kind: Kind, share: float, view: int) -> list[ViewRow]:
+        """Rows of pictures that are shown a second time, filled: about ``share`` of those that can be."""
+        can = set() if self.fillings is None else self.fillings.items_with(kind)
+        chosen = np.random.default_rng((self.recipe.seed, view, 3)).random(len(self.items)) < share
+        return [ViewRow(kind, i, view) for i in np.flatnonzero(chosen).tolist() if self.items[i].id in can]
 
     def place(self, view: int) -> Path:
         """The folder that one view is cached in."""
@@ -144,7 +158,7 @@ class Views:
         chunks = [plan[i : i + CHUNK] for i in range(0, len(plan), CHUNK)]
         workers = max(1, (os.cpu_count() or 2) - 1)
         with ProcessPoolExecutor(
-            workers, get_context("spawn"), initializer=_start, initargs=(self.items, self.recipe)
+            workers, get_context("spawn"), initializer=_start, initargs=(self.items, self.recipe, self.fillings)
         ) as pool:
             waiting = [pool.submit(_make_all, chunk) for chunk in chunks[: workers + 2]]
             for ahead in range(workers + 2, len(chunks) + workers + 2):
@@ -159,16 +173,39 @@ class Views:
 _shared: dict[str, Any] = {}
 
 
-def _start(items: list[Item], recipe: Recipe) -> None:
+def _start(items: list[Item], recipe: Recipe, fillings: Fillings | None) -> None:
     cv2.setNumThreads(1)
-    _shared.update(items=items, recipe=recipe)
+    _shared.update(items=items, recipe=recipe, fillings=fillings)
 
 
 def _make_all(rows: Sequence[ViewRow]) -> list[Sample]:
-    return [make_sample(row, _shared["items"], _shared["recipe"]) for row in rows]
+    return [make_sample(row, _shared["items"], _shared["recipe"], _shared["fillings"]) for row in rows]
 
 
-def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe) -> Sample:
+def load_fillings(recipe: Recipe) -> Fillings | None:
+    """Read the fillings that a recipe mixes in; None where it mixes in none.
+
+    Raises ConfigError where the recipe names no file, or the file is none.
+    """
+    mix = recipe.mix
+    if not mix.erased and not mix.drawn:
+        return None
+    if not mix.fillings:
+        raise ConfigError(
+            f"[mix] erased = {mix.erased:g}, drawn = {mix.drawn:g}, and no fillings",
+            hint="python -m training fill --data DATA --out FILE makes them; then [mix] fillings = FILE",
+        )
+    found = Fillings(Path(mix.fillings))
+    wanted: dict[Kind, float] = {"erased": mix.erased, "drawn": mix.drawn}
+    for kind, share in wanted.items():
+        if share and not found.items_with(kind):
+            raise ConfigError(
+                f"{mix.fillings} holds nothing {kind}", hint="the generator of its --gan has another task"
+            )
+    return found
+
+
+def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe, fillings: Fillings | None = None) -> Sample:
     """Make one augmented sample; its appearance depends on the recipe's seed, the item and the view alone."""
     preprocess = Preprocessor(recipe.preprocess)
     if row.kind == "phantom":
@@ -178,7 +215,29 @@ def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe) -> Sample:
     rng = np.random.default_rng((recipe.seed, row.view, int(row.kind == "crop"), zlib.crc32(item.id.encode())))
     if row.kind == "crop":
         item = lesion_free(rng, item) or item
+    elif fillings is not None:
+        item = _filled(item, row, fillings, recipe)
     return to_sample(augment(rng, item), preprocess)
+
+
+def _filled(item: Item, row: ViewRow, fillings: Fillings, recipe: Recipe) -> Item:
+    """Item without its lesion, or with another; else, as often as lesions are erased, filled beside its own."""
+    if row.kind == "drawn":
+        drawn = fillings.get(item.id, "drawn", row.view)
+        return (
+            item
+            if drawn is None
+            else replace_pixels(item, paste(item.image, drawn), item.mask | drawn_mask(drawn, item.mask))
+        )
+    if row.kind == "erased":
+        erased = fillings.get(item.id, "erased", row.view)
+        if erased is None:
+            return item
+        return replace_pixels(item, paste(item.image, erased), np.zeros_like(item.mask), UNLABELLED)
+    # Numbers of its own: a picture that is not filled looks the same whatever fills the others.
+    chance = np.random.default_rng((recipe.seed, row.view, 4, zlib.crc32(item.id.encode()))).random()
+    beside = fillings.get(item.id, "beside", row.view) if chance < recipe.mix.erased else None
+    return item if beside is None else replace_pixels(item, paste(item.image, beside), item.mask)
 
 
 def _remove_stale_folders(place: Path) -> None:
@@ -207,8 +266,9 @@ def cell_shares(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return cells
 
 
-def _digest(items: Sequence[Item], recipe: Recipe) -> str:
+def _digest(items: Sequence[Item], recipe: Recipe, fillings: Fillings | None) -> str:
     digest = hashlib.sha256(msgspec.json.encode([recipe.preprocess, recipe.seed, recipe.mix]))
+    digest.update(b"" if fillings is None else fillings.digest.encode())
     for item in items:
         digest.update(f"{item.source}/{item.id} {item.label}\n".encode())
         for pixels in (item.image, item.mask):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edge.contracts.errors import UsageError
-from training.augment.views import Views
+from edge.contracts.errors import ConfigError, UsageError
+from training.augment.views import Views, load_fillings
 from training.breast import protocol
 from training.breast.finish_run import finish
 from training.breast.loop import run_training
@@ -55,9 +55,22 @@ def train_run(
         log(f"{out} is a whole run")
         return
     sided = protocol.assign_splits(recipe.protocol, items)
+    _check_fillings(recipe, sided)
     out.mkdir(parents=True, exist_ok=True)
     model = run_training(recipe, sided, Views(items, recipe, cache), out, log)
     finish(model, recipe, sided, data, out, log, gate=gate)
+
+
+def _check_fillings(recipe: Recipe, items: Sequence[Item]) -> None:
+    """Raise ConfigError where the generator of the recipe's fillings learnt from a test picture of this run."""
+    fillings = load_fillings(recipe)
+    seen = set() if fillings is None else {item.id for item in items if item.split == "test"} & fillings.learnt_from
+    if seen:
+        raise ConfigError(
+            f"{recipe.mix.fillings}: its generator learnt from {len(seen)} test pictures of {recipe.protocol}, "
+            f"{min(seen)} among them",
+            hint=f"train the generator with --protocol {recipe.protocol}, and fill with it",
+        )
 
 
 def cross_validate(
