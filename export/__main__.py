@@ -87,8 +87,7 @@ def bundle(
         read_calibration(calibration) if calibration else None,
         tuple(read_reported_metrics(figures)) if figures else (),
     )
-    name = name or opened.record.recipe.name
-    made = make_bundle(opened, out, name, version, progress, busi, folds, tflite_runtime)
+    made = make_bundle(opened, out, name or opened.record.recipe.name, version, progress, busi, folds, tflite_runtime)
     print(metrics_table(made.manifest.metrics))
     print(f"{out}: {made.size:,} bytes, sha256 {made.sha256}")
 

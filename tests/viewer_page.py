@@ -1,4 +1,4 @@
-"""Page without a browser: the browser's side of the viewer's WebSocket, for tests."""
+"""ViewerPage without a browser: the browser's side of the viewer's WebSocket, for tests."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LIMIT_S = 60.0
 
 
 @contextlib.contextmanager
-def connected(address: str, **headers: str) -> Iterator[Page]:
+def connected(address: str, **headers: str) -> Iterator[ViewerPage]:
     """A page that is connected to the viewer at ``address`` (http://127.0.0.1:PORT/)."""
     origin = address.rstrip("/")
     place = f"ws{origin.removeprefix('http')}/live"
     with connect(place, origin=origin, additional_headers=headers, max_size=None) as socket:  # type: ignore[arg-type]
-        yield Page(socket)
+        yield ViewerPage(socket)
 
 
-class Page:
+class ViewerPage:
     """A page without a browser: asks, and takes the messages apart."""
 
     def __init__(self, socket: ClientConnection, stream: str = "cart") -> None:

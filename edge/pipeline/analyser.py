@@ -15,9 +15,10 @@ from edge.contracts.finding import Verdict
 from edge.contracts.frame_result import Result
 from edge.contracts.results import Reason, Status
 from edge.contracts.tensors import Tensor
-from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason, pixel_gate
+from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, pixel_gate
 from edge.postprocess.decide import decide
 from edge.postprocess.frame_context import FrameContext
+from edge.postprocess.rule_table import first_reason
 from edge.postprocess.tissue_view import TissueView
 from edge.preprocess.preprocessor import MAX_PIXELS
 from edge.preprocess.recipes import make_preprocessor

@@ -17,6 +17,8 @@ Modules:
 - ``frame_context``: What is known of a frame beside its pixels and its model's outputs: whoever judges it is given
   this.
 - ``gate_picture``: Picture as the pixel gate looks at it: its measures, each taken when a rule first asks for it.
+- ``judged_labels``: Answers of classifiers and segmentation networks as the abstention rules ask for them: body part,
+  labels found.
 - ``label_areas``: Area of one label in a map: its pieces, their outlines on the source picture, its size in pixels and
   in mm2.
 - ``lesions``: Lesion segmentation from a probability mask: outlines, boxes and sizes on the source picture.
@@ -25,6 +27,7 @@ Modules:
   the mask.
 - ``pixel_gate``: Pixel gate: quality measures that tell a scan from a black, flat or coloured picture before the model
   is asked.
+- ``rule_table``: Row of a table of abstention rules, and which row of a table applies first.
 - ``scan_mask``: Mask of the scan's outlines in the small picture of its crop, kept while neither outlines nor crop
   change.
 - ``segment``: Verdict of a segmentation network on one frame: the areas of its labels, with size, outlines and scores.

@@ -1,15 +1,14 @@
 """All abstention rules of a frame in their order: which frames are seen but not judged, and why.
 
-`ALL_RULES` is the whole table. To add a rule: write a function that says whether it applies, and a row in the table of
-the stage at which what it needs is there. A rule stands where it is to win over the rules below it: the first that
-applies gives the frame's `Reason`. No other module decides that a frame is not judged.
+`LESION_MODEL_RULES` and `SCORE_MODEL_RULES` are the whole table. To add a rule: write a function that says whether it
+applies, and a row in the table of the stage at which what it needs is there. A rule stands where it is to win over the
+rules below it: the first that applies gives the frame's `Reason`. No other module decides that a frame is not judged.
 
     SIZE_RULES     before preprocessing, of the whole picture, and before the model, of its crop: (x, y, w, h)
     PIXEL_RULES    before the model, when the crop is known: its pixels, and the small picture of it (the pixel gate)
     OUTPUT_RULES   after a lesion model: its outputs, what was said of the body part, and the picture beside the crop
-
-A classifier's outputs are judged by the rules in `edge.postprocess.classify`, in its own order, and those of a
-segmentation network by the rules in `edge.postprocess.segment`.
+    ANATOMY_RULES  in place of these after a classifier or segmentation network, before its scores are read
+    LABEL_RULES    and then: its labels, and the picture beside the crop
 
 A frame that cannot be computed at all (too large, NaN in an output, a runtime that hangs) is `no_result`: that is no
 abstention, and is not decided here.
@@ -17,8 +16,7 @@ abstention, and is not decided here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from edge.contracts.results import Reason
 from edge.postprocess.gate_picture import GatePicture
@@ -30,20 +28,20 @@ from edge.postprocess.pixel_gate import (
     hue_spread,
     texture_share,
 )
+from edge.postprocess.rule_table import AbstentionRule, first_reason
 from edge.postprocess.tissue_proof import hides_tissue
 from edge.postprocess.traces import shows_m_mode, shows_spectrum
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     from numpy.typing import NDArray
 
     from edge.contracts.region import Box
+    from edge.postprocess.judged_labels import JudgedAnatomy, JudgedLabels
     from edge.postprocess.model_outputs import JudgedOutputs
     from edge.postprocess.tissue_view import TissueView
 
-Inputs = TypeVar("Inputs")
+    Judged = JudgedOutputs | JudgedLabels
 
 MIN_SIDE = 16
 """Shortest side, in pixels, of a picture or crop that can hold a lesion and its surroundings."""
@@ -85,24 +83,6 @@ MIN_SHARPNESS = 0.28
 1 % of the picture's side a breast scan has 0.26 or less."""
 MAX_UNSEEN = 0.25
 """A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
-
-
-@dataclass(frozen=True, slots=True)
-class AbstentionRule(Generic[Inputs]):
-    """One row of the table: when a frame is not judged, under which reason, and why that is right."""
-
-    reason: Reason
-    applies: Callable[[Inputs], bool]
-    why: str
-    """In a sentence, for people."""
-
-
-def first_reason(rules: tuple[AbstentionRule[Inputs], ...], inputs: Inputs) -> Reason | None:
-    """Reason of the first of ``rules`` that applies to ``inputs``; None if none does."""
-    for rule in rules:
-        if rule.applies(inputs):
-            return rule.reason
-    return None
 
 
 def pixel_gate(
@@ -216,10 +196,9 @@ def m_mode(outputs: JudgedOutputs) -> bool:
     return view is not None and outputs.is_strange and shows_m_mode(view.grey)
 
 
-def wrong_anatomy(outputs: JudgedOutputs) -> bool:
+def wrong_anatomy(outputs: JudgedOutputs | JudgedAnatomy) -> bool:
     """Whether DICOM or the configuration names another body part than the model's, or the anatomy head sees another."""
-    limits = outputs.manifest.thresholds
-    part = outputs.manifest.body_part
+    limits, part = outputs.limits, outputs.manifest.body_part
     return outputs.context.is_wrong_body_part(part, outputs.anatomy, limits.anatomy, limits.anatomy_stated)
 
 
@@ -236,9 +215,19 @@ def too_uncertain(outputs: JudgedOutputs) -> bool:
     return outputs.call_uncertain and not outputs.lesions
 
 
-def partly_seen(outputs: JudgedOutputs) -> bool:
-    """Whether no lesion was found, but the picture holds another large part that the model did not see."""
-    return not outputs.lesions and outputs.context.unseen_share() > MAX_UNSEEN
+def no_label(labels: JudgedLabels) -> bool:
+    """Whether no label reaches its threshold, and nothing says that there is nothing to find."""
+    return not labels.found and not labels.nothing_found
+
+
+def labels_disagree(labels: JudgedLabels) -> bool:
+    """Whether there is nothing to find by one label, and something by another."""
+    return labels.nothing_found and len(labels.found) > 1
+
+
+def partly_seen(outputs: Judged) -> bool:
+    """Whether nothing was found, but the picture holds another large part that the model did not see."""
+    return outputs.nothing_found and outputs.context.unseen_share() > MAX_UNSEEN
 
 
 def doppler_lesion(outputs: JudgedOutputs) -> bool:
@@ -246,15 +235,15 @@ def doppler_lesion(outputs: JudgedOutputs) -> bool:
     return not outputs.lesions and outputs.flow_lesions > 0
 
 
-def tissue_not_seen(outputs: JudgedOutputs) -> bool:
-    """Whether no lesion was found, and it is not proven that the whole scan shows tissue."""
+def tissue_not_seen(outputs: Judged) -> bool:
+    """Whether nothing was found, and it is not proven that the whole scan shows tissue."""
     view = outputs.context.view
-    return not outputs.lesions and view is not None and hides_tissue(view)
+    return outputs.nothing_found and view is not None and hides_tissue(view)
 
 
-def scan_area_unknown(outputs: JudgedOutputs) -> bool:
-    """Whether no lesion was found, and it was not found either where in the picture the scan is."""
-    return outputs.context.scan_unknown and not outputs.lesions
+def scan_area_unknown(outputs: Judged) -> bool:
+    """Whether nothing was found, and it was not found either where in the picture the scan is."""
+    return outputs.context.scan_unknown and outputs.nothing_found
 
 
 SIZE_RULES: tuple[AbstentionRule[Box], ...] = (
@@ -285,9 +274,16 @@ OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
     AbstentionRule(Reason.TISSUE_NOT_SEEN, tissue_not_seen, "What shows no tissue may hide a lesion: it is not clear."),
     AbstentionRule(Reason.SCAN_AREA_UNKNOWN, scan_area_unknown, "What cannot be told from menus is not clear."),
 )
-ALL_RULES: tuple[AbstentionRule[Box] | AbstentionRule[GatePicture] | AbstentionRule[JudgedOutputs], ...] = (
-    *SIZE_RULES,
-    *PIXEL_RULES,
-    *OUTPUT_RULES,
+ANATOMY_RULES: tuple[AbstentionRule[JudgedAnatomy], ...] = (
+    AbstentionRule(Reason.WRONG_ANATOMY, wrong_anatomy, "The model was trained and tested on one body part only."),
 )
-"""Every abstention rule of a frame, in the order in which they are asked."""
+LABEL_RULES: tuple[AbstentionRule[JudgedLabels], ...] = (
+    AbstentionRule(Reason.TOO_UNCERTAIN, no_label, "What is under its threshold is no answer."),
+    AbstentionRule(Reason.HEADS_DISAGREE, labels_disagree, "Nothing and something cannot both be there."),
+    AbstentionRule(Reason.PARTLY_SEEN, partly_seen, "A part that was not judged may hold something: it is not clear."),
+    AbstentionRule(Reason.TISSUE_NOT_SEEN, tissue_not_seen, "What shows no tissue may hide it: it is not clear."),
+    AbstentionRule(Reason.SCAN_AREA_UNKNOWN, scan_area_unknown, "What cannot be told from menus is not clear."),
+)
+LESION_MODEL_RULES = (*SIZE_RULES, *PIXEL_RULES, *OUTPUT_RULES)
+SCORE_MODEL_RULES = (*SIZE_RULES, *PIXEL_RULES, *ANATOMY_RULES, *LABEL_RULES)
+"""Every abstention rule of a frame, by kind of model, in the order in which they are asked."""

@@ -1,6 +1,6 @@
 """Verdict of a classifier on one frame: its scores, and which labels they give.
 
-When a frame is not judged: another body part than the model's is stated or seen, or no label reaches its threshold.
+When a frame is not judged is said in one table: `edge.postprocess.abstention_rules`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import numpy as np
 
 from edge.contracts import precision
 from edge.contracts.labels import LABELS_SENT, LabelScore, LabelVerdict
-from edge.contracts.manifest import ANATOMY, LABELS
-from edge.contracts.results import Reason, Status
-from edge.postprocess.abstention_rules import MAX_UNSEEN
+from edge.contracts.manifest import LABELS
+from edge.contracts.results import Status
+from edge.postprocess.abstention_rules import ANATOMY_RULES, LABEL_RULES
 from edge.postprocess.dequantise import dequantise
 from edge.postprocess.frame_context import NOTHING_KNOWN
-from edge.postprocess.tissue_proof import hides_tissue
+from edge.postprocess.judged_labels import JudgedLabels, read_anatomy
+from edge.postprocess.rule_table import first_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ClassificationManifest, LabelRules, PictureManifest, ScoreRules
+    from edge.contracts.manifest import ClassificationManifest, ScoreRules
     from edge.contracts.region import Region
     from edge.postprocess.frame_context import FrameContext
 
@@ -51,8 +52,8 @@ def classify(
         ValueError: the head gives something else than the manifest says.
     """
     rules = manifest.labels
-    if is_wrong_anatomy(outputs, manifest, context):
-        return LabelVerdict(Status.ABSTAINED, Reason.WRONG_ANATOMY, region=region)
+    if (reason := first_reason(ANATOMY_RULES, read_anatomy(outputs, manifest, context))) is not None:
+        return LabelVerdict(Status.ABSTAINED, reason, region=region)
     head = manifest.heads[LABELS]
     values = dequantise(outputs[LABELS], head.tensor).astype(np.float64).reshape(-1)
     probabilities = label_probabilities(values, rules)
@@ -65,9 +66,7 @@ def classify(
         LabelScore(names[i], precision.probability(float(probabilities[i]), rules.threshold_of(names[i]))) for i in told
     )
     found = tuple(names[i] for i in given if i in told)
-    reason = _why_not_judged(found, rules)
-    if reason is None and rules.clear_label in found:
-        reason = why_not_clear(context)
+    reason = first_reason(LABEL_RULES, JudgedLabels(found, rules.clear_label in found, context))
     if reason is not None:
         return LabelVerdict(Status.ABSTAINED, reason, region=region, scores=scores)
     status = Status.CLEAR if found == (rules.clear_label,) else Status.FINDING
@@ -96,29 +95,3 @@ def label_probabilities(values: NDArray[np.floating], rules: ScoreRules) -> NDAr
     with np.errstate(over="ignore"):  # a logit of -1000 is a probability of 0
         logistic: NDArray[np.floating] = 1.0 / (1.0 + np.exp(-values))
     return logistic
-
-
-def is_wrong_anatomy(outputs: Mapping[str, NDArray[Any]], manifest: PictureManifest, context: FrameContext) -> bool:
-    """Whether another body part than the model's is stated, or its anatomy head, where it has one, sees another."""
-    rules, score = manifest.rules, None
-    if ANATOMY in manifest.heads:
-        score = float(dequantise(outputs[ANATOMY], manifest.heads[ANATOMY].tensor).item())
-    return context.is_wrong_body_part(manifest.body_part, score, rules.anatomy, rules.anatomy_stated)
-
-
-def _why_not_judged(found: tuple[str, ...], rules: LabelRules) -> Reason | None:
-    """Why the labels that were found are no verdict; None: they are one."""
-    if not found:
-        return Reason.TOO_UNCERTAIN
-    if rules.clear_label not in found:
-        return None
-    return Reason.HEADS_DISAGREE if len(found) > 1 else None  # nothing to find, and something found
-
-
-def why_not_clear(context: FrameContext) -> Reason | None:
-    """Why a frame with the label that means clear is not: the same reasons as of a lesion model."""
-    if context.unseen_share() > MAX_UNSEEN:
-        return Reason.PARTLY_SEEN
-    if context.view is not None and hides_tissue(context.view):
-        return Reason.TISSUE_NOT_SEEN
-    return Reason.SCAN_AREA_UNKNOWN if context.scan_unknown else None

@@ -17,12 +17,13 @@ from edge.contracts.finding import Verdict
 from edge.contracts.manifest import ClassificationManifest, ModelManifest, SegmentationManifest
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
-from edge.postprocess.abstention_rules import OUTPUT_RULES, first_reason
+from edge.postprocess.abstention_rules import OUTPUT_RULES
 from edge.postprocess.classify import classify
 from edge.postprocess.descriptors import describe
 from edge.postprocess.frame_context import NOTHING_KNOWN
 from edge.postprocess.measure import calibration_for
 from edge.postprocess.model_outputs import JudgedOutputs
+from edge.postprocess.rule_table import first_reason
 from edge.postprocess.segment import segment
 
 if TYPE_CHECKING:

@@ -50,6 +50,7 @@ class JudgedOutputs:
         """
         self._outputs, self._placement, self._regions = outputs, placement, regions
         self.manifest, self._pixels = manifest, pixels
+        self.limits = manifest.thresholds
         self.context = context
         """What else is known of the frame."""
         self.flow_lesions = 0
@@ -98,6 +99,11 @@ class JudgedOutputs:
         lesions = [lesion for lesion in found if not self._is_flow(lesion)]
         self.flow_lesions = len(found) - len(lesions)
         return lesions
+
+    @property
+    def nothing_found(self) -> bool:
+        """Whether the mask head shows no lesion."""
+        return not self.lesions
 
     def _is_flow(self, lesion: Lesion) -> bool:
         """Whether a good part of what looks like a lesion has the colours that Doppler paints flow with."""

@@ -1,7 +1,7 @@
 """Verdict of a segmentation network on one frame: the areas of its labels, with size, outlines and scores.
 
-When a frame is not judged: another body part than the model's is stated or seen; no label has an area, and not every
-map stays under its threshold, or the card does not say that empty means clear.
+When a frame is not judged is said in one table: `edge.postprocess.abstention_rules`. Maps say that there is nothing to
+find where every one stays under its threshold, and the card says that empty means clear.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import numpy as np
 from edge.contracts import precision
 from edge.contracts.labels import LABELS_SENT, LabelScore, LabelVerdict
 from edge.contracts.manifest import MASK
-from edge.contracts.results import Reason, Status
-from edge.postprocess.classify import is_wrong_anatomy, label_probabilities, why_not_clear
+from edge.contracts.results import Status
+from edge.postprocess.abstention_rules import ANATOMY_RULES, LABEL_RULES
+from edge.postprocess.classify import label_probabilities
 from edge.postprocess.dequantise import dequantise
 from edge.postprocess.frame_context import NOTHING_KNOWN
+from edge.postprocess.judged_labels import JudgedLabels, read_anatomy
 from edge.postprocess.label_areas import find_area
+from edge.postprocess.rule_table import first_reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,8 +56,8 @@ def segment(
         ValueError: the head gives something else than the manifest says.
     """
     rules = manifest.areas
-    if is_wrong_anatomy(outputs, manifest, context):
-        return LabelVerdict(Status.ABSTAINED, Reason.WRONG_ANATOMY, region=region)
+    if (reason := first_reason(ANATOMY_RULES, read_anatomy(outputs, manifest, context))) is not None:
+        return LabelVerdict(Status.ABSTAINED, reason, region=region)
     head = manifest.heads[MASK]
     maps = label_probabilities(dequantise(outputs[MASK][0], head.tensor), rules)
     names, size = head.class_names, (manifest.recipe.width, manifest.recipe.height)
@@ -99,10 +102,10 @@ def _verdict(
     context: FrameContext,
 ) -> LabelVerdict:
     """The verdict; ``empty``: whether no pixel is at or over its label's threshold, and the background is likeliest."""
+    reason = first_reason(LABEL_RULES, JudgedLabels(found, empty and rules.empty_is_clear and not found, context))
     if found:
         found_areas = tuple(areas[name] for name in found)
         return LabelVerdict(Status.FINDING, region=region, scores=scores, given=found, areas=found_areas)
-    reason = Reason.TOO_UNCERTAIN if not (empty and rules.empty_is_clear) else why_not_clear(context)
     status = Status.CLEAR if reason is None else Status.ABSTAINED
     return LabelVerdict(status, reason, region=region, scores=scores, areas=())
 

@@ -43,7 +43,7 @@ class _StreamReader:
 
     @property
     def alive_ns(self) -> int:
-        """When the frame process last turned its loop (monotonic); 0: it never did."""
+        """Monotonic time at which the frame process last turned its loop, in nanoseconds; 0: it never did."""
         return int(self._memory.words[ALIVE])
 
     def newest(self) -> TappedFrame | None:
@@ -93,7 +93,7 @@ class TapReader:
         return self._socket.fileno()
 
     def alive_ns(self) -> int:
-        """When the frame process last turned its loop (monotonic); 0: it never did."""
+        """Monotonic time at which the frame process last turned its loop, in nanoseconds; 0: it never did."""
         return max((stream.alive_ns for stream in self._streams.values()), default=0)
 
     def newest(self) -> list[TappedFrame]:

@@ -17,7 +17,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra viewer is not installed")
 
-from viewer_page import LIMIT_S, Page, connected
+from viewer_page import LIMIT_S, ViewerPage, connected
 
 from edge.fleet.ledger import Ledger
 from edge.process.usage import process_tree
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 STREAM = "phantom-1"
 
 
-class Daemon:
+class DaemonWithPage:
     """A daemon with a page on any free port."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
@@ -82,21 +82,21 @@ def wait_for(condition: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, broker: Any, subscriber: Any) -> Iterator[Daemon]:
-    made = Daemon(tmp_path, "--sink", broker.uri)
+def daemon(tmp_path: Path, broker: Any, subscriber: Any) -> Iterator[DaemonWithPage]:
+    made = DaemonWithPage(tmp_path, "--sink", broker.uri)
     yield made
     made.close()
     print("".join(made.log))
 
 
-def seen(page: Page) -> dict[str, Any]:
+def seen(page: ViewerPage) -> dict[str, Any]:
     """A frame with a finding that is confirmed."""
     header, _ = page.until(lambda got: bool(got["frame"]) and any(each["id"] for each in got["frame"]["lesions"]))
     frame: dict[str, Any] = header["frame"]
     return frame
 
 
-def test_what_a_person_says_reaches_the_broker_and_is_counted(daemon: Daemon, subscriber: Any) -> None:
+def test_what_a_person_says_reaches_the_broker_and_is_counted(daemon: DaemonWithPage, subscriber: Any) -> None:
     with connected(daemon.address) as page:
         page.stream = STREAM
         frame = seen(page)
@@ -125,7 +125,7 @@ def test_what_a_person_says_reaches_the_broker_and_is_counted(daemon: Daemon, su
     assert device.missing() == {}
 
 
-def test_the_viewer_killed_costs_no_frame_and_no_finding(daemon: Daemon, subscriber: Any) -> None:
+def test_the_viewer_killed_costs_no_frame_and_no_finding(daemon: DaemonWithPage, subscriber: Any) -> None:
     frame_process = daemon.pid_of("edge.daemon.frame.process")
     for _ in range(2):
         with connected(daemon.address) as page:
@@ -139,7 +139,7 @@ def test_the_viewer_killed_costs_no_frame_and_no_finding(daemon: Daemon, subscri
     assert [each["status"] for each in coverage if each["status"] == "no_result"][1:] == []  # only the start
 
 
-def test_a_reload_brings_the_page_back(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_reload_brings_the_page_back(daemon: DaemonWithPage, tmp_path: Path) -> None:
     port = re.search(r":(\d+)/", daemon.address)
     assert port is not None
     (tmp_path / "edge.toml").write_text(f"[view]\nport = {port[1]}\nquality = 60\n")
@@ -151,7 +151,7 @@ def test_a_reload_brings_the_page_back(daemon: Daemon, tmp_path: Path) -> None:
         page.until(lambda got: bool(got["frame"]) and not got["device"]["down"])
 
 
-def test_a_frame_process_that_died_is_told_and_is_live_again(daemon: Daemon) -> None:
+def test_a_frame_process_that_died_is_told_and_is_live_again(daemon: DaemonWithPage) -> None:
     with connected(daemon.address) as page:
         page.stream = STREAM
         page.until(lambda got: got["frame"] is not None and not got["device"]["down"])

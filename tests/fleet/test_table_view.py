@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edge.fleet.fleet_overview import DeviceRow
 
 
-class Viewer:
+class TableViewer:
     """A view with rows and a size, whose screen is asked for as text."""
 
     def __init__(self, rows: list[DeviceRow], width: int = 80, height: int = 24, **around: object) -> None:
@@ -37,7 +37,7 @@ class Viewer:
         (line,) = [line for line in self.lines if line.startswith(">")]
         return line[1:].split()[0]
 
-    def press(self, *keys: str) -> Viewer:
+    def press(self, *keys: str) -> TableViewer:
         for key in keys:
             _ = self.lines
             assert self.view.press(key)
@@ -45,17 +45,17 @@ class Viewer:
 
 
 @pytest.fixture
-def viewer() -> Viewer:
-    return Viewer([make_row(number) for number in range(1, 101)])
+def viewer() -> TableViewer:
+    return TableViewer([make_row(number) for number in range(1, 101)])
 
 
-def test_the_worst_comes_first_and_stays_in_view_whoever_it_is(viewer: Viewer) -> None:
+def test_the_worst_comes_first_and_stays_in_view_whoever_it_is(viewer: TableViewer) -> None:
     assert viewer.selected == "clinic-3/cart-0003"
     viewer.rows[50] = msgspec.structs.replace(viewer.rows[50], state="cut off", missing={"e": [(1, 99)]})
     assert viewer.selected == "clinic-2/cart-0051"
 
 
-def test_the_selection_holds_on_to_a_device(viewer: Viewer) -> None:
+def test_the_selection_holds_on_to_a_device(viewer: TableViewer) -> None:
     viewer.press("down", "down", "down")
     name = viewer.selected
     viewer.rows = [
@@ -70,7 +70,7 @@ def test_the_selection_holds_on_to_a_device(viewer: Viewer) -> None:
     assert viewer.selected.startswith("clinic-"), "the first, where the selected one has gone"
 
 
-def test_scrolling_reaches_every_device_and_says_which_part_is_shown(viewer: Viewer) -> None:
+def test_scrolling_reaches_every_device_and_says_which_part_is_shown(viewer: TableViewer) -> None:
     seen: set[str] = set()
     at = 0
     while True:
@@ -93,7 +93,7 @@ def test_scrolling_reaches_every_device_and_says_which_part_is_shown(viewer: Vie
     assert viewer.lines[-2].startswith("rows 7-26")
 
 
-def test_filter_narrows_as_it_is_typed(viewer: Viewer) -> None:
+def test_filter_narrows_as_it_is_typed(viewer: TableViewer) -> None:
     viewer.press("/", *"CART-001x", "backspace")
     assert viewer.lines[-2] == "filter: CART-001_"
     assert viewer.press("enter").lines[-2] == "rows 1-10 of 10; worst first; filter: CART-001"
@@ -107,7 +107,7 @@ def test_filter_narrows_as_it_is_typed(viewer: Viewer) -> None:
     assert viewer.lines[-2].endswith("y_")
 
 
-def test_s_goes_through_all_orders_and_r_turns_them_round(viewer: Viewer) -> None:
+def test_s_goes_through_all_orders_and_r_turns_them_round(viewer: TableViewer) -> None:
     orders = [re.sub("rows .* of 100; ", "", viewer.press("s").lines[-2]) for _ in SORTS]
     assert orders == [f"sorted by {each}" for each in SORTS[1:]] + ["worst first"]
     assert viewer.press("S").lines[-2].endswith(f"sorted by {SORTS[-1]}")
@@ -116,14 +116,14 @@ def test_s_goes_through_all_orders_and_r_turns_them_round(viewer: Viewer) -> Non
     assert viewer.selected == "clinic-6/cart-0097"
 
 
-def test_keys_that_come_together_do_what_they_do_one_by_one(viewer: Viewer) -> None:
+def test_keys_that_come_together_do_what_they_do_one_by_one(viewer: TableViewer) -> None:
     _ = viewer.lines
     for key in ("/", *"cart-0042", "enter", "enter"):
         viewer.view.press(key)
     assert viewer.lines[1] == "clinic-0/cart-0042"
 
 
-def test_one_device_is_shown_with_all_that_is_known(viewer: Viewer) -> None:
+def test_one_device_is_shown_with_all_that_is_known(viewer: TableViewer) -> None:
     ranges = [(number * 10, number * 10 + 1) for number in range(1, 300)]
     viewer.rows[2] = msgspec.structs.replace(
         viewer.rows[2], missing={"epoch-b": ranges}, notes=["a note"], reasons=["x" * 150], received=12345678901
@@ -144,7 +144,9 @@ def test_one_device_is_shown_with_all_that_is_known(viewer: Viewer) -> None:
 
 
 def test_what_is_wrong_with_the_picture_stands_above_it() -> None:
-    viewer = Viewer([], 40, 15, alarms=["connection to the broker lost", "7 messages were dropped here"], at_least=True)
+    viewer = TableViewer(
+        [], 40, 15, alarms=["connection to the broker lost", "7 messages were dropped here"], at_least=True
+    )
     assert viewer.lines[:3] == [
         "connection to the broker lost",
         "7 messages were dropped here",
@@ -158,7 +160,7 @@ def test_what_is_wrong_with_the_picture_stands_above_it() -> None:
 )
 @pytest.mark.parametrize("long_names", [False, True])
 def test_every_size_can_be_drawn(width: int, height: int, long_names: bool) -> None:
-    viewer = Viewer([make_row(number, long_names) for number in range(1, 40)], width, height, clock="12:34:56")
+    viewer = TableViewer([make_row(number, long_names) for number in range(1, 40)], width, height, clock="12:34:56")
     viewer.press("down", "page-down", "end", "up", "home", "/", "c", "enter", "enter", "end", "escape")
     assert len(viewer.lines) in (1, height)
     if height >= 6 and width >= 44:
@@ -167,7 +169,7 @@ def test_every_size_can_be_drawn(width: int, height: int, long_names: bool) -> N
             viewer.press("down")
 
 
-def test_no_line_says_by_colour_alone_what_it_says(viewer: Viewer) -> None:
+def test_no_line_says_by_colour_alone_what_it_says(viewer: TableViewer) -> None:
     for line in viewer.view.draw(viewer.rows, 80, 24, viewer.around):
         for text, style in line:
             if style not in ("", "title", "selected"):

@@ -22,7 +22,7 @@ SECOND = 1_000_000_000
 RUNTIME = RuntimeRef(name="scripted", delegate=None)
 
 
-class Cart:
+class ReportedCart:
     """One stream with a step; `show` gives it frames of a patient, told by where and how sure the lesion is."""
 
     def __init__(self, make) -> None:
@@ -56,7 +56,7 @@ class Cart:
         ] + [each.state.tobytes() for each in (self.tracker.open_tracks()[0].state, self.tracker.frame_state())]
 
 
-def boundary(cart: Cart, kind: str, patient: int) -> list[tuple]:
+def boundary(cart: ReportedCart, kind: str, patient: int) -> list[tuple]:
     """Draw a boundary of some kind, and show the next patient."""
     if kind == "study":
         return cart.show(patient, study="another")
@@ -78,7 +78,7 @@ def boundary(cart: Cart, kind: str, patient: int) -> list[tuple]:
 def test_what_is_told_of_a_patient_is_the_same_after_any_other(make, kind):
     told = []
     for others in ([], [0], [2, 0], [1, 2, 2]):
-        cart = Cart(make)
+        cart = ReportedCart(make)
         for number, other in enumerate(others):
             cart.show(other, study=f"other {number}", clip=10 + number)
         if others:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import edge
 from edge.contracts.results import Reason, Status
 from edge.postprocess import abstention_rules
 from edge.postprocess.abstention_rules import (
-    ALL_RULES,
+    ANATOMY_RULES,
+    LABEL_RULES,
+    LESION_MODEL_RULES,
     MAX_UNSEEN,
     OUTPUT_RULES,
     PIXEL_RULES,
+    SCORE_MODEL_RULES,
     SIZE_RULES,
-    first_reason,
     pixel_gate,
 )
 from edge.postprocess.decide import decide
 from edge.postprocess.frame_context import FrameContext
+from edge.postprocess.rule_table import AbstentionRule, first_reason
 from edge.postprocess.tissue_view import TissueView
 from edge.preprocess.preprocessor import plan, to_grey
 
@@ -49,10 +55,25 @@ ORDER = [
     Reason.SCAN_AREA_UNKNOWN,
 ]
 """Written down a second time, apart from the table."""
+SCORES_ORDER = [
+    *ORDER[: ORDER.index(Reason.BLURRED) + 1],
+    Reason.WRONG_ANATOMY,
+    Reason.TOO_UNCERTAIN,
+    Reason.HEADS_DISAGREE,
+    Reason.PARTLY_SEEN,
+    Reason.TISSUE_NOT_SEEN,
+    Reason.SCAN_AREA_UNKNOWN,
+]
 PIXELS = np.random.default_rng(0).integers(20, 200, (480, 640), dtype=np.uint8)
 SNOW = np.random.default_rng(0).integers(0, 256, (480, 640), dtype=np.uint8)
-BY_TWO_RULES = {"snow": Reason.NO_SIGNAL, "doppler_lesion": Reason.COLOUR_DOPPLER, "even_layers": Reason.M_MODE}
-"""Rules with a reason that another has, before the model or after it."""
+BY_TWO_RULES = {
+    "snow": Reason.NO_SIGNAL,
+    "doppler_lesion": Reason.COLOUR_DOPPLER,
+    "even_layers": Reason.M_MODE,
+    "no_label": Reason.TOO_UNCERTAIN,
+    "labels_disagree": Reason.HEADS_DISAGREE,
+}
+"""Rules after the model with a reason that another rule has, too."""
 TIME, DEPTH = np.arange(160), np.arange(120)[:, None]
 BEAT = 20 + 60 * (1 - TIME % 40 / 40)
 TRACES = {
@@ -81,13 +102,28 @@ def outputs(malignancy: float, lesion: bool, anatomy: float = 0.9) -> dict[str, 
 
 
 def test_each_reason_of_an_abstention_has_its_rule_in_order():
-    assert [rule.reason for rule in ALL_RULES] == ORDER
+    assert [rule.reason for rule in LESION_MODEL_RULES] == ORDER
+    assert [rule.reason for rule in SCORE_MODEL_RULES] == SCORES_ORDER
     assert set(ORDER) == abstention_reasons()
-    assert (*SIZE_RULES, *PIXEL_RULES, *OUTPUT_RULES) == ALL_RULES
+    assert (*SIZE_RULES, *PIXEL_RULES, *OUTPUT_RULES) == LESION_MODEL_RULES
+    assert (*SIZE_RULES, *PIXEL_RULES, *ANATOMY_RULES, *LABEL_RULES) == SCORE_MODEL_RULES
+
+
+def test_no_other_module_of_the_device_gives_the_reason_of_an_abstention():
+    names = "|".join(reason.name for reason in abstention_reasons() - {Reason.WRONG_ANATOMY, Reason.NOT_ULTRASOUND})
+    given = re.compile(rf"\bReason\.({names})\b")
+    root = Path(edge.__file__).parent
+    told = {str(path.relative_to(root)) for path in root.rglob("*.py") if given.search(path.read_text("utf-8"))}
+    assert told == {
+        "postprocess/abstention_rules.py",
+        "picture/wording.py",  # in words
+        "schema/examples.py",
+        "fleet/simulated_device.py",
+    }
 
 
 def test_each_rule_says_why_in_a_sentence_and_is_a_documented_function():
-    for rule in ALL_RULES:
+    for rule in {*LESION_MODEL_RULES, *SCORE_MODEL_RULES}:
         assert rule.why.endswith(".")
         assert rule.applies.__module__ == abstention_rules.__name__
         name = rule.applies.__name__
@@ -99,7 +135,7 @@ def test_the_first_rule_that_applies_gives_the_reason_and_no_later_one_is_asked(
     asked = []
 
     def row(reason, applies):
-        return abstention_rules.AbstentionRule(reason, lambda inputs: asked.append((reason, inputs)) or applies, "x.")
+        return AbstentionRule(reason, lambda inputs: asked.append((reason, inputs)) or applies, "x.")
 
     rules = (row(Reason.BLACK, False), row(Reason.FLAT, True), row(Reason.TOO_SMALL, True))
     assert first_reason(rules, "picture") is Reason.FLAT

@@ -30,7 +30,7 @@ def tissue(seed=0):
 
 def not_seen(grey, crop=WHOLE, regions=(), lesions=()):
     view = TissueView(grey, crop, SIZE, regions)
-    return tissue_not_seen(SimpleNamespace(context=FrameContext(view=view), lesions=list(lesions)))
+    return tissue_not_seen(SimpleNamespace(context=FrameContext(view=view), nothing_found=not lesions))
 
 
 def shadowed(share):

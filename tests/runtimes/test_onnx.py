@@ -85,7 +85,7 @@ def test_a_provider_that_takes_only_a_part_is_refused_unless_that_is_allowed(onn
     allowed.close()
 
 
-class Session:
+class PlacedSession:
     """Says of nodes who computes them, as ONNX Runtime does: pieces of a provider, each with its nodes."""
 
     def __init__(self, *pieces, macs=None):
@@ -107,7 +107,7 @@ def node(kind, name=""):
 
 
 def test_a_provider_that_compiles_tells_its_pieces_and_its_share_of_the_work():
-    session = Session(
+    session = PlacedSession(
         ("ChipExecutionProvider", [node("Conv", "a"), node("Clip")]),
         ("CPUExecutionProvider", [node("Conv", "b")]),
         ("CPUExecutionProvider", [node("Softmax")]),
@@ -121,14 +121,14 @@ def test_a_provider_that_compiles_tells_its_pieces_and_its_share_of_the_work():
 
 
 def test_a_provider_with_a_kernel_for_each_node_does_not_tell_its_pieces():
-    session = Session(("ChipExecutionProvider", [node("Conv", "a")]), ("ChipExecutionProvider", [node("Clip")]))
+    session = PlacedSession(("ChipExecutionProvider", [node("Conv", "a")]), ("ChipExecutionProvider", [node("Clip")]))
     placed = provider_placement(session, "ChipExecutionProvider", "chip")
     assert (placed.ops, placed.delegated_ops, placed.partitions) == (2, 2, None)
 
 
 @pytest.mark.parametrize("macs", [None, "not JSON", "[1]", '{"a": "many"}', '{"a": -1}'])
 def test_a_file_that_does_not_say_what_its_nodes_compute_leaves_only_the_share_untold(macs):
-    placed = provider_placement(Session(("X", [node("Conv", "a")]), macs=macs), "X", "x")
+    placed = provider_placement(PlacedSession(("X", [node("Conv", "a")]), macs=macs), "X", "x")
     assert (placed.delegated_ops, placed.macs, placed.delegated_macs) == (1, 0, 0)
     assert "MACs" not in describe_placement(placed)
 

@@ -62,7 +62,7 @@ def replaced(rig: ViewerRig) -> None:
 
 
 @dataclass(frozen=True)
-class State:
+class PageState:
     """One state of the page."""
 
     name: str
@@ -76,28 +76,28 @@ class State:
 
 
 STATES = (
-    State("finding", "finding", "SUSPICIOUS", show(Scene())),
-    State(
+    PageState("finding", "finding", "SUSPICIOUS", show(Scene())),
+    PageState(
         "finding-uncertain", "finding", "UNCERTAIN CALL", show(Scene(suspicious=False, malignancy=0.41, uncertain=True))
     ),
-    State("finding-benign", "finding", "not suspicious", show(Scene(suspicious=False, malignancy=0.08))),
-    State("finding-unconfirmed", "finding", "not confirmed yet", show(Scene(confirmed=False))),
-    State("two-lesions", "finding", "2 LESIONS", show(Scene(lesions=2))),
-    State("not-calibrated", "finding", "no size: not calibrated", show(Scene(calibrated=False))),
-    State("clear", "clear", "NO LESION DETECTED", show(Scene(Status.CLEAR, malignancy=0.06))),
-    State("abstained", "abstained", "the probe has no contact", show(Scene(Status.ABSTAINED, Reason.NO_CONTACT))),
-    State("no-result", "fault", "the model did not answer in time", show(Scene(Status.NO_RESULT, Reason.RUNTIME_HUNG))),
-    State("source-lost", "fault", "the source is lost", lose, old=True),
-    State("stale", "stale", "OLD PICTURE", lambda rig: rig.show("cart", None), old=True),
-    State("frame-process-down", "fault", "the judging process does not answer", hang, old=True),
-    State("no-connection", "offline", "NO CONNECTION", cut_off, old=True),
-    State(
+    PageState("finding-benign", "finding", "not suspicious", show(Scene(suspicious=False, malignancy=0.08))),
+    PageState("finding-unconfirmed", "finding", "not confirmed yet", show(Scene(confirmed=False))),
+    PageState("two-lesions", "finding", "2 LESIONS", show(Scene(lesions=2))),
+    PageState("not-calibrated", "finding", "no size: not calibrated", show(Scene(calibrated=False))),
+    PageState("clear", "clear", "NO LESION DETECTED", show(Scene(Status.CLEAR, malignancy=0.06))),
+    PageState("abstained", "abstained", "the probe has no contact", show(Scene(Status.ABSTAINED, Reason.NO_CONTACT))),
+    PageState("no-result", "fault", "the model did not answer in time", show(Scene(Status.NO_RESULT, Reason.RUNTIME_HUNG))),
+    PageState("source-lost", "fault", "the source is lost", lose, old=True),
+    PageState("stale", "stale", "OLD PICTURE", lambda rig: rig.show("cart", None), old=True),
+    PageState("frame-process-down", "fault", "the judging process does not answer", hang, old=True),
+    PageState("no-connection", "offline", "NO CONNECTION", cut_off, old=True),
+    PageState(
         "scan-area-unknown", "abstained", "No picture is shown",
         show(Scene(Status.ABSTAINED, Reason.SCAN_AREA_UNKNOWN, scan_area=False)),
     ),
-    State("classifier", "finding", "NO ANATOMY GATE", label),
-    State("broker-lost", "finding", "the broker does not answer", without_broker),
-    State("fallback", "finding", "a replacement computes", replaced),
+    PageState("classifier", "finding", "NO ANATOMY GATE", label),
+    PageState("broker-lost", "finding", "the broker does not answer", without_broker),
+    PageState("fallback", "finding", "a replacement computes", replaced),
 )  # fmt: skip
 
 

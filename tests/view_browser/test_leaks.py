@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("starlette", reason="the extra viewer is not installed")
 
 from PIL import Image, ImageDraw
-from viewer_page import Page, connected
+from viewer_page import ViewerPage, connected
 from viewer_rig import Scene, ViewerRig
 
 from benchmarks.screens.unseen_layouts import font, unseen_screens
@@ -63,7 +63,7 @@ def name_on(screen: Any, rng: np.random.Generator) -> tuple[np.ndarray, str, tup
     return None
 
 
-def shown(page: Page, size: tuple[int, int]) -> np.ndarray:
+def shown(page: ViewerPage, size: tuple[int, int]) -> np.ndarray:
     """Picture that the page is sent, put back to its place on a black screen."""
     header, pictures = page.until(lambda got: bool(got["frame"]) and tuple(got["frame"]["size"]) == size)
     screen = np.zeros((size[1], size[0], 3), np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from view_browser.conftest import open_page, until
-from view_browser.states import STATES, State, restore
+from view_browser.states import STATES, PageState, restore
 
 if TYPE_CHECKING:
     from viewer_rig import ViewerRig
@@ -32,7 +32,7 @@ def luminance(png: bytes) -> float:
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-def test_state(browser: Any, fresh: ViewerRig, state: State, size: tuple[int, int]) -> None:
+def test_state(browser: Any, fresh: ViewerRig, state: PageState, size: tuple[int, int]) -> None:
     page = open_page(browser, fresh, size)
     state.make(fresh)
     until(
@@ -72,7 +72,7 @@ MEASURE = """() => {
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-def test_axe_finds_nothing(browser: Any, fresh: ViewerRig, axe: str, state: State) -> None:
+def test_axe_finds_nothing(browser: Any, fresh: ViewerRig, axe: str, state: PageState) -> None:
     page = open_page(browser, fresh, (1280, 800))
     state.make(fresh)
     until(

@@ -10,7 +10,7 @@ from viewer_rig import ViewerRig
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from viewer_page import Page
+    from viewer_page import ViewerPage
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def rig() -> Iterator[ViewerRig]:
 
 
 @pytest.fixture
-def page(rig: ViewerRig) -> Iterator[Page]:
+def page(rig: ViewerRig) -> Iterator[ViewerPage]:
     """A page that is connected to the rig's viewer."""
     from viewer_page import connected
 

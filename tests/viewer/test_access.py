@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra viewer is not installed")
 
-from viewer_page import Page
+from viewer_page import ViewerPage
 from viewer_rig import LIMIT_S, ViewerRig, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -75,7 +75,7 @@ def test_nothing_changes_by_get_and_unknown_paths_are_none(rig: ViewerRig) -> No
     assert get(rig, "/", "POST", b"").status in (403, 405)
 
 
-def test_a_giant_or_senseless_message_ends_the_connection_alone(rig: ViewerRig, page: Page) -> None:
+def test_a_giant_or_senseless_message_ends_the_connection_alone(rig: ViewerRig, page: ViewerPage) -> None:
     for text in ("x" * 1_000_000, "no json", json.dumps({"want": "shell"}), json.dumps({"want": "live", "more": 1})):
         with connect(f"ws://127.0.0.1:{rig.port}/live", origin=rig.address.rstrip("/")) as socket_:  # type: ignore[arg-type]
             socket_.send(text)
@@ -85,7 +85,7 @@ def test_a_giant_or_senseless_message_ends_the_connection_alone(rig: ViewerRig, 
 
 
 @pytest.mark.slow
-def test_slow_and_many_connections_shut_nobody_out(rig: ViewerRig, page: Page) -> None:
+def test_slow_and_many_connections_shut_nobody_out(rig: ViewerRig, page: ViewerPage) -> None:
     before, began = rig.child.child, time.monotonic()
     slow = []
     for _ in range(1000):
@@ -140,7 +140,7 @@ def test_with_a_token_nothing_of_a_patient_is_given_before_it_was_shown(with_tok
     assert "samesite=strict" in cookie.lower()
     headers = {"Cookie": cookie.split(";")[0]}
     with connect(f"ws://127.0.0.1:{rig.port}/live", origin=origin, additional_headers=headers, max_size=None) as found:  # type: ignore[arg-type]
-        assert Page(found).live()[0]["device"]["name"] == "cart-7"
+        assert ViewerPage(found).live()[0]["device"]["name"] == "cart-7"
     for _ in range(10):
         get(rig, "/login", "POST", b'{"token": "wrong"}', Origin=origin)
     guessed = get(rig, "/login", "POST", b'{"token": "a-long-token-of-this-device"}', Origin=origin)

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra viewer is not installed")
 
-from viewer_page import Page  # noqa: TC002
+from viewer_page import ViewerPage  # noqa: TC002
 from viewer_rig import Scene, ViewerRig, wait_for
 
 from edge.contracts.frames import SourceEvent
@@ -22,7 +22,7 @@ def as_before(rig: ViewerRig) -> None:
     rig.turns, rig.keeps, rig.reasons = True, True, []
 
 
-def test_a_message_is_a_picture_with_its_own_result(page: Page) -> None:
+def test_a_message_is_a_picture_with_its_own_result(page: ViewerPage) -> None:
     header, pictures = page.until(lambda got: got["frame"] is not None)
     assert header["kind"] == "live"
     frame = header["frame"]
@@ -38,7 +38,7 @@ def test_a_message_is_a_picture_with_its_own_result(page: Page) -> None:
     assert len(pictures) == 2  # the other stream, small
 
 
-def test_there_is_nothing_to_catch_up_after_a_pause(page: Page) -> None:
+def test_there_is_nothing_to_catch_up_after_a_pause(page: ViewerPage) -> None:
     first = page.until(lambda got: got["frame"] is not None)[0]["frame"]["seq"]
     wait_for(lambda: page_seq(page) > first)
     header, _ = page.live(after=-1)
@@ -48,12 +48,14 @@ def test_there_is_nothing_to_catch_up_after_a_pause(page: Page) -> None:
     assert page.answer()[0]["kind"] == "live"
 
 
-def page_seq(page: Page) -> int:
+def page_seq(page: ViewerPage) -> int:
     return int(page.live()[0]["frame"]["seq"])
 
 
 @pytest.mark.parametrize("reason", [Reason.SCAN_AREA_UNKNOWN, None])
-def test_without_a_scan_area_no_pixel_leaves_the_viewer(rig: ViewerRig, page: Page, reason: Reason | None) -> None:
+def test_without_a_scan_area_no_pixel_leaves_the_viewer(
+    rig: ViewerRig, page: ViewerPage, reason: Reason | None
+) -> None:
     status = Status.FINDING if reason is None else Status.ABSTAINED
     for name in rig.streams:
         rig.show(name, Scene(status=status, reason=reason, scan_area=False))
@@ -64,7 +66,7 @@ def test_without_a_scan_area_no_pixel_leaves_the_viewer(rig: ViewerRig, page: Pa
     assert header["frame"]["shapes"] == []
 
 
-def test_what_lies_outside_of_the_scan_is_black(rig: ViewerRig, page: Page) -> None:
+def test_what_lies_outside_of_the_scan_is_black(rig: ViewerRig, page: ViewerPage) -> None:
     white = np.full((360, 480), 255, np.uint8)
     rig.show("cart", Scene(Status.CLEAR, pixels=white, outline=((240, 40), (400, 300), (80, 300))))
     _, pictures = page.until(lambda got: bool(got["frame"]) and got["frame"]["box"] == [80, 40, 321, 261])
@@ -75,7 +77,7 @@ def test_what_lies_outside_of_the_scan_is_black(rig: ViewerRig, page: Page) -> N
     assert shown[200:250, 100:220].min() > 235
 
 
-def test_a_lost_source_reaches_the_page_and_is_over_with_the_next_frame(rig: ViewerRig, page: Page) -> None:
+def test_a_lost_source_reaches_the_page_and_is_over_with_the_next_frame(rig: ViewerRig, page: ViewerPage) -> None:
     page.until(lambda got: got["frame"] is not None)
     rig.event("cart", SourceEvent("lost", Reason.SOURCE_LOST))
     header, _ = page.until(lambda got: got["stream"]["event"] is not None)
@@ -84,7 +86,7 @@ def test_a_lost_source_reaches_the_page_and_is_over_with_the_next_frame(rig: Vie
     page.until(lambda got: got["stream"]["event"] is None and not got["stream"]["lost"])
 
 
-def test_a_frame_process_that_hangs_is_told(rig: ViewerRig, page: Page) -> None:
+def test_a_frame_process_that_hangs_is_told(rig: ViewerRig, page: ViewerPage) -> None:
     page.until(lambda got: not got["device"]["down"])
     rig.turns = False
     page.until(lambda got: got["device"]["down"])
@@ -92,14 +94,14 @@ def test_a_frame_process_that_hangs_is_told(rig: ViewerRig, page: Page) -> None:
     page.until(lambda got: not got["device"]["down"])
 
 
-def test_what_the_publisher_says_reaches_the_page(rig: ViewerRig, page: Page) -> None:
+def test_what_the_publisher_says_reaches_the_page(rig: ViewerRig, page: ViewerPage) -> None:
     rig.tell_publisher("mqtt://broker:unreachable")
     page.until(lambda got: "mqtt://broker:unreachable" in got["device"]["reasons"])
     rig.tell_publisher()
     page.until(lambda got: "mqtt://broker:unreachable" not in got["device"]["reasons"])
 
 
-def test_frozen_frames_can_be_stepped_through_and_are_gone_with_the_exam(rig: ViewerRig, page: Page) -> None:
+def test_frozen_frames_can_be_stepped_through_and_are_gone_with_the_exam(rig: ViewerRig, page: ViewerPage) -> None:
     def kept() -> list[int]:
         page.live()
         page.ask("freeze", seq=-1)
@@ -126,7 +128,7 @@ def test_frozen_frames_can_be_stepped_through_and_are_gone_with_the_exam(rig: Vi
     assert header["stream"]["exam"] == header["frame"]["exam"]
 
 
-def test_agreement_is_kept_or_told_as_not_kept(rig: ViewerRig, page: Page) -> None:
+def test_agreement_is_kept_or_told_as_not_kept(rig: ViewerRig, page: ViewerPage) -> None:
     frame = page.until(lambda got: bool(got["frame"]) and got["frame"]["lesions"][0]["id"] is not None)[0]["frame"]
     page.ask("freeze", seq=frame["seq"])
     frame = page.of_kind("frozen")[0]["frame"]
