@@ -86,7 +86,9 @@ STATES = (
     PageState("not-calibrated", "finding", "no size: not calibrated", show(Scene(calibrated=False))),
     PageState("clear", "clear", "NO LESION DETECTED", show(Scene(Status.CLEAR, malignancy=0.06))),
     PageState("abstained", "abstained", "the probe has no contact", show(Scene(Status.ABSTAINED, Reason.NO_CONTACT))),
-    PageState("no-result", "fault", "the model did not answer in time", show(Scene(Status.NO_RESULT, Reason.RUNTIME_HUNG))),
+    PageState(
+        "no-result", "fault", "the model did not answer in time", show(Scene(Status.NO_RESULT, Reason.RUNTIME_HUNG))
+    ),
     PageState("source-lost", "fault", "the source is lost", lose, old=True),
     PageState("stale", "stale", "OLD PICTURE", lambda rig: rig.show("cart", None), old=True),
     PageState("frame-process-down", "fault", "the judging process does not answer", hang, old=True),
