@@ -37,7 +37,7 @@ from peer_runners.peer import Peer, PeerSetup
 from peer_runners.timed_publisher import ACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from edge.contracts.frame_result import Result
     from edge.contracts.region import Region
@@ -82,7 +82,10 @@ class LatencyTap:
         self.due_ns: dict[int, int] = {}
         """By number of the frame."""
 
-    def offer(self, frame: Frame, result: Result) -> None:
+    def event(self, stream: str, event: SourceEvent, exam_id: str) -> None:
+        """Implement `Tap.event`: frames alone are timed."""
+
+    def offer(self, frame: Frame, result: Result, exam_id: str, track_ids: Sequence[str | None]) -> None:
         """Implement `Tap.offer`: note the time of this frame."""
         self.taken_ms.append((time.monotonic_ns() - frame.captured_ns) / 1e6)
         self.due_ns[frame.seq] = frame.captured_ns

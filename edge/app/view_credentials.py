@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import ConfigError, UsageError
+from edge.process.install import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def _certificate(names: Sequence[str], days: int) -> tuple[bytes, bytes, str]:
         from cryptography.x509.oid import NameOID
     except ImportError:
         raise ConfigError(
-            "a certificate is made with cryptography, which is not installed", hint="pip install 'sonoedge[signed]'"
+            "a certificate is made with cryptography, which is not installed", hint=install_command("signed")
         ) from None
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])

@@ -122,12 +122,13 @@ def require_viewer(settings: Settings) -> None:
     from importlib.util import find_spec
 
     from edge.contracts.errors import ConfigError
+    from edge.process.install import install_command
 
     missing = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
     if missing:
         raise ConfigError(
             f"the page needs {', '.join(missing)}, which is not installed",
-            hint="pip install 'sonoedge[viewer]', or leave --view (view.enabled) out",
+            hint=f"{install_command('viewer')}, or leave --view (view.enabled) out",
         )
     for name in ("token_file", "cert_file", "key_file"):
         file = getattr(settings.view, name)

@@ -26,7 +26,7 @@ def lesion(**more: object) -> Lesion:
 
 @pytest.mark.parametrize("mm", [(0.1, 0.1), (0.1, 0.25), (0.3, 0.08)])
 def test_callipers_are_as_long_as_what_was_measured(mm: tuple[float, float]) -> None:
-    measured = measure(np.array(ELLIPSE), *mm, cell=(1.0, 1.0), area=1.0)
+    measured = measure(np.array(ELLIPSE), *mm, cell=(1.0, 1.0), area=1.0, score=0.9)
     for ends, length in zip(axes(ELLIPSE, *mm), (measured.long_axis_mm, measured.short_axis_mm), strict=True):
         (x1, y1), (x2, y2) = ends
         assert math.hypot((x1 - x2) * mm[0], (y1 - y2) * mm[1]) == pytest.approx(length, abs=0.05)

@@ -10,6 +10,8 @@ from edge.contracts.frames import Frame
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.models.scripted_manifest import scripted_manifest
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import RuntimeGuard
 from edge.runtimes.scripted import ScriptedRuntime
@@ -38,7 +40,8 @@ def analyser():
 def views(*boxes, size=(480, 640)):
     picture = np.zeros(size, np.uint8)
     for x, y, w, h in boxes:
-        picture[y : y + h, x : x + w] = np.random.default_rng(x).integers(30, 220, (h, w), np.uint8)
+        scan = PhantomScene(PhantomSpec(seed=x, width=max(w, 96), height=max(h, 96), lesions=0)).pixels(0)
+        picture[y : y + h, x : x + w] = scan[:h, :w]
     return picture
 
 
