@@ -72,7 +72,7 @@ def refuse_lesion_options(run: Path, given: Mapping[str, object]) -> None:
     """Raise UsageError for an option that only a lesion model has."""
     for option, value in given.items():
         if value is not None:
-            raise UsageError(f"{option} is for lesion models, {run} is the run of a classifier", hint="leave it out")
+            raise UsageError(f"{option} is for lesion models, {run} is the run of none", hint="leave it out")
 
 
 def refuse_label_options(run: Path, given: Mapping[str, object]) -> None:

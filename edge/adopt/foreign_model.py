@@ -5,6 +5,7 @@ Everything that cannot run here is refused by name, with one line each.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -153,6 +154,7 @@ def _weight_types(tensors: list[FlatbufferTable], buffers: list[FlatbufferTable]
 def _picture_spec(tensor: FlatbufferTable) -> TensorSpec:
     spec, name = tensor_spec(tensor), tensor.text(3)[:100]
     _refuse_dynamic(tensor, f"input {name!r}", spec.shape)
+    _refuse_scale(f"input {name!r}", spec)
     shape = spec.shape
     if len(shape) != 4 or shape[0] != 1:
         _fail(f"expected an input (1, height, width, channels), got {shape}", "export it for one picture at a time")
@@ -169,6 +171,7 @@ def _picture_spec(tensor: FlatbufferTable) -> TensorSpec:
 def _output_spec(tensor: FlatbufferTable) -> TensorSpec:
     spec, name = tensor_spec(tensor), tensor.text(3)[:100]
     _refuse_dynamic(tensor, f"output {name!r}", spec.shape)
+    _refuse_scale(f"output {name!r}", spec)
     return spec
 
 
@@ -178,6 +181,12 @@ def _refuse_dynamic(tensor: FlatbufferTable, what: str, shape: tuple[int, ...]) 
     if DYNAMIC in signature[1:] or not shape or min(shape) < 1:
         said = signature or shape
         _fail(f"{what} has no fixed shape: {said}", "export it with a fixed height and width")
+
+
+def _refuse_scale(what: str, spec: TensorSpec) -> None:
+    """Refuse a quantisation by which no value can be computed: a scale that is zero, negative, or no number."""
+    if spec.dtype in ("uint8", "int8") and not (math.isfinite(spec.scale) and spec.scale > 0):
+        _fail(f"{what} has the quantisation scale {spec.scale:g}", "convert the model anew")
 
 
 def _fail(message: str, hint: str) -> NoReturn:
