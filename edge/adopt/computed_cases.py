@@ -101,6 +101,13 @@ def settled_kind(
 
 def settled_rules(kind: ScoreKind, manifest: PictureManifest, options: AdoptOptions) -> PictureManifest:
     """The manifest with its rules. Raises `UsageError` for a threshold or clear label that names none of its labels."""
+    guessed = options.scores is None and kind.output == "logits" and kind.exclusive
+    if guessed and options.clear_label is not None and manifest.judges == "segmentation":
+        # Of labels that may lie over each other the first would be lost as the background: nothing found, and clear.
+        raise UsageError(
+            "nothing says whether the labels of its map exclude each other, which clear depends on",
+            hint="--scores logits: they do, the first is the background; --scores sigmoid-logits: each is an area",
+        )
     names, clear = manifest.label_names, options.clear_label
     thresholds = dict(options.thresholds or {})
     method = options.threshold_method or (

@@ -56,6 +56,14 @@ def test_the_shape_of_the_output_tells_that_it_is_a_segmentation(tmp_path, data,
     assert farthest_apart(bundle.golden.outputs[MASK]) > 2 * largest_tolerance(manifest)
 
 
+def test_clear_of_a_map_of_logits_wants_to_know_whether_its_labels_exclude_each_other(tmp_path):
+    data = float_segmenter(ends="").bytes()
+    with pytest.raises(UsageError, match="exclude each other") as caught:
+        adopted(tmp_path, data, clear_label="empty")
+    assert "--scores sigmoid-logits" in str(caught.value.hint)
+    assert adopted(tmp_path, data, clear_label="empty", scores="logits").bundle.manifest.areas.empty_is_clear
+
+
 def test_an_integer_model_tells_its_own_range_and_is_compared_in_steps(tmp_path):
     bundle = adopted(tmp_path, uint8_segmenter().bytes(), labels=("dark",), input_range=None).bundle
     golden = bundle.manifest.golden
